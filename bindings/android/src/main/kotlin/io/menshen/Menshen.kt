@@ -1,0 +1,153 @@
+// Opening: one policy, one store, one key store, one device.
+package io.menshen
+
+import io.menshen.internal.BridgeConfiguration
+import io.menshen.internal.BridgeMenshen
+import io.menshen.internal.BridgeSession
+import io.menshen.internal.Disposable
+import java.io.File
+import java.util.Collections
+import java.util.WeakHashMap
+import io.menshen.internal.checkPolicy as bridgeCheckPolicy
+import io.menshen.internal.verifyLedger as bridgeVerifyLedger
+
+/**
+ * How to open a store.
+ *
+ * @property policy the policy document, JSON in UTF-8.
+ * @property store the store's folder, which is made with its first content. One process at a time has it open.
+ * @property markers folders outside the store in which denials are marked too, so that files rolled back don't undo
+ * one.
+ * @property capBytes the most bytes that the store takes; 64 MiB if null.
+ */
+class Configuration(
+    val policy: ByteArray,
+    val store: File,
+    val markers: List<File> = emptyList(),
+    val capBytes: Long? = null,
+)
+
+/** A policy at work over one store. [close] it to let go of the store. */
+class Menshen private constructor(
+    private val native: BridgeMenshen,
+    private val clock: DeviceClock?,
+) : AutoCloseable {
+    private val handles = Handles()
+    private val sessions = HashMap<String?, Session>()
+
+    init {
+        handles.keep(native)
+    }
+
+    /**
+     * The session of nobody in particular: the app before anyone signed in. Each call gives the same one.
+     *
+     * A key store that is not ready is no error: every gate is closed until it is.
+     *
+     * @throws MenshenException the store failed.
+     */
+    fun guest(): Session = sessionOf(null) { native.guest() }
+
+    /**
+     * The session of an account. Each call with the same name gives the same one.
+     *
+     * @param account the app's own opaque id. It should not be a phone number or an address: somebody who has the
+     * store's files can confirm a guess of it.
+     * @throws MenshenException the store failed.
+     */
+    fun session(account: String): Session = sessionOf(account) { native.session(account) }
+
+    private fun sessionOf(account: String?, open: () -> BridgeSession): Session {
+        synchronized(sessions) { sessions[account] }?.let { return it }
+        // Opened without the lock, because opening asks the host for its permissions.
+        val made = Session(handles.keep(bridged(open)), handles, clock)
+        val kept = synchronized(sessions) { sessions.getOrPut(account) { made } }
+        if (kept === made) made.listen() else made.discard()
+        return kept
+    }
+
+    /**
+     * Makes everything recorded so far survive a power loss, if the device honours a sync.
+     *
+     * @throws MenshenException the disk failed; what was not synced before stays unsynced.
+     */
+    fun sync() = bridged { native.sync() }
+
+    /**
+     * Closes every session, flow and use, stops what [Session.whenAllowed] started, and lets go of the store once the
+     * calls under way have returned. Calling it again does nothing.
+     */
+    override fun close() {
+        val open = synchronized(sessions) { sessions.values.toList().also { sessions.clear() } }
+        open.forEach { it.end() }
+        handles.close()
+    }
+
+    companion object {
+        /**
+         * Opens a store under a policy.
+         *
+         * @param clock the device's clocks; the system's own if null.
+         * @throws MenshenException the policy is wrong, or the store is in use, read-only, full, or no store; nothing
+         * in it was changed then.
+         */
+        fun open(
+            configuration: Configuration,
+            keys: Keys,
+            platform: Platform = Platform.None,
+            clock: DeviceClock? = null,
+        ): Menshen {
+            val bridge =
+                BridgeConfiguration(
+                    policy = configuration.policy,
+                    store = configuration.store.path,
+                    fileKeys = (keys as? Keys.FileKeys)?.folder?.path,
+                    markers = configuration.markers.map { it.path },
+                    capBytes = configuration.capBytes,
+                )
+            val provider = (keys as? Keys.Provider)?.keys?.let(::KeyBridge)
+            val native = bridged { BridgeMenshen.open(bridge, provider, PlatformBridge(platform), clock?.let(::ClockBridge)) }
+            return Menshen(native, clock)
+        }
+
+        /**
+         * Checks a policy document without opening anything, and returns its hash.
+         *
+         * @throws MenshenException [ErrorCode.POLICY] with every problem.
+         */
+        fun checkPolicy(policy: ByteArray): String = bridged { bridgeCheckPolicy(policy) }
+
+        /** Verifies a ledger that [Session.exportLedger] gave, without the store. */
+        fun verifyLedger(export: String): LedgerVerdict = bridged { bridgeVerifyLedger(export) }.toPublic()
+    }
+}
+
+/** Everything that keeps the store open, so that closing leaves nothing behind. */
+internal class Handles {
+    // Weak, so that a flow that nobody finished goes with its last reference.
+    private val open = Collections.newSetFromMap(WeakHashMap<Disposable, Boolean>())
+    private var closed = false
+
+    fun <T : Disposable> keep(handle: T): T {
+        val late = synchronized(open) { closed || !open.add(handle) }
+        if (late) {
+            handle.destroy()
+            throw closed()
+        }
+        return handle
+    }
+
+    fun release(handle: Disposable) {
+        synchronized(open) { open.remove(handle) }
+        handle.destroy()
+    }
+
+    fun close() {
+        val rest =
+            synchronized(open) {
+                closed = true
+                open.toList().also { open.clear() }
+            }
+        rest.forEach { it.destroy() }
+    }
+}

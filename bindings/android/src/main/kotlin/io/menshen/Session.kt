@@ -1,0 +1,354 @@
+// One account of one app on one device: what may happen now, and everything that changes it.
+package io.menshen
+
+import io.menshen.internal.BridgeFlow
+import io.menshen.internal.BridgeListener
+import io.menshen.internal.BridgeSession
+import io.menshen.internal.Disposable
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.asStateFlow
+import kotlinx.coroutines.withContext
+import kotlin.time.Duration
+
+/**
+ * One account of one app on one device. Safe to use from several threads.
+ *
+ * The suspending functions may be called from the main thread. The others read or write the store, except [isAllowed] and
+ * [consent], which answer from memory. After [Menshen.close] nothing is allowed and every call throws
+ * `IllegalStateException`.
+ */
+class Session internal constructor(
+    private val native: BridgeSession,
+    private val handles: Handles,
+    private val clock: DeviceClock?,
+) {
+    @Volatile
+    private var answers = Answers.CLOSED
+
+    @Volatile
+    private var ended = false
+    private val swapping = Any()
+    private val states = MutableStateFlow<List<PurposeState>>(emptyList())
+    private val switches = Switches { publish() }
+
+    /** Counts the changes, for those who must look again after each. */
+    internal val changes = MutableStateFlow(0L)
+
+    /** Every purpose with its state, now and after every change. Empty while they can't be read. */
+    val consent: StateFlow<List<PurposeState>> = states.asStateFlow()
+
+    /** The sealed outbox. */
+    val outbox = Outbox(native)
+
+    /** The version of the policy that governs now. */
+    val policyVersion: String get() = bridged { native.policyVersion() }
+
+    /** Whether a changed policy waits for the person: show it with [changedPolicy]. */
+    val hasChangedPolicy: Boolean get() = bridged { native.hasChangedPolicy() }
+
+    /** Fields dropped since the session was opened because the policy does not declare them. */
+    val droppedFields: Long get() = bridged { native.droppedFields() }
+
+    /**
+     * Whether a feature is open: all its purposes allowed, all its permissions there. Answers from memory: no lock, no
+     * input or output. A name that the policy lacks is not allowed, nor is anything once the answers have expired; call
+     * [refresh] when the app comes to the front.
+     */
+    fun isAllowed(feature: String): Boolean = answers.allows(feature, nowMs())
+
+    private fun nowMs(): Long =
+        if (clock == null) {
+            System.currentTimeMillis()
+        } else {
+            try {
+                clock.now().wallMs
+            } catch (_: Exception) {
+                Long.MAX_VALUE // Every snapshot has expired by then.
+            }
+        }
+
+    /**
+     * Why a feature is not open; null if it is.
+     *
+     * @throws MenshenException the policy has no such feature.
+     */
+    fun whyNot(feature: String): Denial? = bridged { native.whyNot(feature) }?.toPublic()
+
+    /**
+     * Requests a feature: asks the person whatever stands between now and its use.
+     *
+     * @throws MenshenException the policy has no such feature, or the store failed.
+     */
+    suspend fun request(feature: String, screen: Screen, trigger: Trigger = Trigger.TAP): Outcome =
+        drive(screen) { requestFlow(feature, trigger) }.toOutcome()
+
+    /**
+     * Shows the notice, and after it the switches for purposes that no feature uses.
+     *
+     * @throws MenshenException the store failed.
+     */
+    suspend fun firstLaunch(screen: Screen): Completion = drive(screen) { firstLaunchFlow() }.toCompletion()
+
+    /**
+     * Shows a changed policy, where one waits, and asks for what it adds.
+     *
+     * @throws MenshenException the store failed.
+     */
+    suspend fun changedPolicy(screen: Screen): Completion = drive(screen) { changedPolicyFlow() }.toCompletion()
+
+    /**
+     * Asks for one purpose from a settings screen.
+     *
+     * @throws MenshenException the policy has no such purpose, or the store failed.
+     */
+    suspend fun requestPurpose(purpose: String, screen: Screen): Completion =
+        drive(screen) { purposeFlow(purpose) }.toCompletion()
+
+    /** As [request], step by step. */
+    fun requestFlow(feature: String, trigger: Trigger = Trigger.TAP): Flow =
+        flow { native.request(feature, trigger == Trigger.TAP) }
+
+    /** As [firstLaunch], step by step. */
+    fun firstLaunchFlow(): Flow = flow { native.firstLaunch() }
+
+    /** As [changedPolicy], step by step. */
+    fun changedPolicyFlow(): Flow = flow { native.changedPolicy() }
+
+    /** As [requestPurpose], step by step. */
+    fun purposeFlow(purpose: String): Flow = flow { native.requestPurpose(purpose) }
+
+    private fun flow(start: () -> BridgeFlow): Flow =
+        Flow(this, changing { handles.keep(start()) })
+
+    /**
+     * Runs something within a use of a feature. The use ends with it, also if it throws or is cancelled.
+     *
+     * @param limit the longest that the use lasts; without one, until [block] returns.
+     * @throws MenshenException the permit was used, its feature is closed meanwhile, or the store failed.
+     */
+    suspend fun <T> withFeature(permit: Permit, limit: Duration? = null, block: suspend (FeatureUse) -> T): T {
+        var use: FeatureUse? = null
+        try {
+            return block(withContext(Dispatchers.IO) { begin(permit, limit).also { use = it } })
+        } finally {
+            use?.let { withContext(NonCancellable + Dispatchers.IO) { it.end() } }
+        }
+    }
+
+    /**
+     * Begins a use of a feature that ends with [FeatureUse.end] or after [limit].
+     *
+     * @throws MenshenException the permit is of another session or was used, its feature is closed meanwhile, or the
+     * store failed.
+     */
+    fun begin(permit: Permit, limit: Duration? = null): FeatureUse {
+        if (permit.session !== this) throw permitEnded()
+        return permit.begin(limit)
+    }
+
+    /**
+     * Records an event: `record("call_ended") { "seconds" to 42; "video" to true }`.
+     *
+     * @throws MenshenException the policy has no such event or field, a field has another type, the event is too large,
+     * or the store failed.
+     */
+    fun record(event: String, fields: EventFields.() -> Unit = {}): Recorded {
+        val given = EventFields().apply(fields).fields
+        return bridged { native.record(event, given) }.toPublic()
+    }
+
+    /**
+     * Records an event whose fields are one flat JSON object in UTF-8.
+     *
+     * @throws MenshenException as [record], and [ErrorCode.BAD_FIELDS].
+     */
+    fun recordJson(event: String, fields: ByteArray): Recorded = bridged { native.recordJson(event, fields) }.toPublic()
+
+    /**
+     * An identifier in the form that the policy declares for a recipient. The raw value goes nowhere.
+     *
+     * @throws MenshenException the policy has no such recipient, or the store failed.
+     */
+    fun identifier(recipient: String, identifier: Identifier): IdentifierAnswer =
+        bridged { native.identifier(recipient, identifier.id) }.toPublic()
+
+    /**
+     * Puts a third-party SDK under its gate: [start] runs as soon as every purpose that names the recipient is allowed,
+     * now or later; [stop] when that ends. Both run on the thread whose call brought the change, never at the same time,
+     * and without a lock. What they throw goes to that thread's handler for uncaught exceptions.
+     *
+     * @throws MenshenException the policy has no such recipient.
+     */
+    fun whenAllowed(recipient: String, start: () -> Unit, stop: () -> Unit) {
+        mayStart(recipient)
+        switches.add({ !ended && mayStart(recipient) == null }, start, stop)
+    }
+
+    /**
+     * Why a third-party SDK may not run; null if it may.
+     *
+     * @throws MenshenException the policy has no such recipient.
+     */
+    fun mayStart(recipient: String): Denial? = bridged { native.mayStart(recipient) }?.toPublic()
+
+    /**
+     * Withdraws a purpose. The gate is closed when this returns, whatever it returns. It blocks for one write, because a
+     * cancelled coroutine must not skip it.
+     *
+     * @throws MenshenException the policy has no such purpose.
+     */
+    fun withdraw(purpose: String): Withdrawal = changing { native.withdraw(purpose) }.toPublic()
+
+    /**
+     * Does what may take time: destroys the keys of what was withdrawn, removes what expired, takes up what an earlier
+     * call could not finish. Call it after a withdrawal and now and then.
+     *
+     * @throws MenshenException the store or the key store failed; what is left is done by a later call.
+     */
+    suspend fun maintain(): Maintained {
+        val done = withContext(Dispatchers.IO) { changing { native.maintain() } }
+        return Maintained(done.shredded, done.waiting, done.expiredSegments, done.expiredRecords)
+    }
+
+    /**
+     * Every purpose with its state.
+     *
+     * @throws MenshenException the store failed.
+     */
+    fun purposes(): List<PurposeState> = bridged { native.purposes() }.map { it.toPublic() }
+
+    /**
+     * The next upload that is allowed and due, or null. An [Uploader] makes them all.
+     *
+     * @throws MenshenException the store failed.
+     */
+    fun nextUpload(): Upload? = bridged { native.nextUpload() }?.toPublic()
+
+    /**
+     * Takes the reply to an upload.
+     *
+     * @throws MenshenException no such upload is under way, or the store failed; the records are then offered again.
+     */
+    fun uploadFinished(id: Long, reply: Reply): UploadOutcome =
+        bridged { native.uploadFinished(id, reply.toBridge()) }.toPublic()
+
+    /** Uploads that are under way and must be stopped, because a purpose in them was withdrawn. */
+    fun cancelledUploads(): List<Long> = bridged { native.cancelledUploads() }
+
+    /**
+     * Records of a purpose that are in the store.
+     *
+     * @throws MenshenException the store failed.
+     */
+    fun waitingRecords(purpose: String): Long = bridged { native.waitingRecords(purpose) }
+
+    /**
+     * The consents that hold now, each a receipt, as a JSON array.
+     *
+     * @throws MenshenException the ledger cannot be read.
+     */
+    fun receipts(): String = bridged { native.receipts() }
+
+    /**
+     * The ledger as JSON, which [Menshen.verifyLedger] verifies without the store.
+     *
+     * @throws MenshenException the ledger cannot be read.
+     */
+    fun exportLedger(): String = bridged { native.exportLedger() }
+
+    /**
+     * Verifies the ledger in the store.
+     *
+     * @throws MenshenException the ledger cannot be read.
+     */
+    fun verifyLedger(): LedgerVerdict = bridged { native.verifyOwnLedger() }.toPublic()
+
+    /**
+     * Takes a newer version of the policy. What it takes away ends on its day, what it adds waits for the person.
+     *
+     * @throws MenshenException the document is wrong, of another policy, or older than the accepted one.
+     */
+    fun offerPolicy(policy: ByteArray) = changing { native.offerPolicy(policy) }
+
+    /**
+     * Supplies age and place where the app knows them; the person is then not asked.
+     *
+     * @throws MenshenException a month or place that cannot be, or the store failed.
+     */
+    fun supplySubject(subject: SubjectAnswer) = changing { native.supplySubject(subject.born, subject.place) }
+
+    /** The locale in which the person reads; the policy's first one without it. */
+    fun setLocale(locale: String) = changing { native.setLocale(locale) }
+
+    /** Whether undeclared event fields are errors, or are dropped and counted. */
+    fun setStrict(strict: Boolean) = bridged { native.setStrict(strict) }
+
+    /**
+     * Looks again at what the system may have changed: call it when the app comes to the front.
+     *
+     * @throws MenshenException the store failed.
+     */
+    fun refresh() = changing { native.refresh() }
+
+    /** Runs what may change the answers. The copy of them is new before this returns; listeners are told after. */
+    internal fun <T> changing(act: () -> T): T =
+        try {
+            bridged(act)
+        } finally {
+            swap()
+            switches.settle()
+        }
+
+    private fun swap() =
+        // Fetched under the lock, so that an older one can't come last. The library takes none for it and calls nobody.
+        synchronized(swapping) {
+            answers =
+                try {
+                    if (ended) Answers.CLOSED else Answers.of(native.snapshot())
+                } catch (_: Exception) {
+                    Answers.CLOSED // What can't be known is closed.
+                }
+        }
+
+    private fun publish() {
+        states.value =
+            try {
+                if (ended) emptyList() else purposes()
+            } catch (_: Exception) {
+                emptyList()
+            }
+        changes.value += 1
+    }
+
+    internal fun listen() {
+        bridged {
+            native.listen(
+                object : BridgeListener {
+                    // The rest follows when the call that brought the change has returned: nothing is called from within.
+                    override fun changed(generation: Long) {
+                        if (generation > answers.generation) swap()
+                    }
+                },
+            )
+        }
+        swap()
+        switches.settle()
+    }
+
+    internal fun <T : Disposable> keep(handle: T): T = handles.keep(handle)
+
+    internal fun release(handle: Disposable) = handles.release(handle)
+
+    /** Lets go of a session that was opened twice at the same time. */
+    internal fun discard() = handles.release(native)
+
+    /** Closes every gate on this side. */
+    internal fun end() {
+        ended = true
+        swap()
+        switches.settle()
+    }
+}

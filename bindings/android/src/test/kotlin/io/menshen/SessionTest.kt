@@ -1,0 +1,351 @@
+// The API as an app uses it: coroutines, screens, SDKs under their gates, a key store of one's own.
+package io.menshen
+
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.awaitCancellation
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertInstanceOf
+import org.junit.jupiter.api.Assertions.assertNotNull
+import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertSame
+import org.junit.jupiter.api.Assertions.assertThrows
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import kotlin.time.Duration.Companion.seconds
+
+class SessionTest {
+    private fun codeOf(act: () -> Unit): ErrorCode = assertThrows(MenshenException::class.java) { act() }.code
+
+    private suspend fun Fixture.permit(session: Session): Permit =
+        assertInstanceOf(Outcome.Allowed::class.java, session.request(LOCATION, AnsweringScreen(host))).permit
+
+    @Test
+    fun `a feature is open after a yes and closed when a withdrawal returns`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                assertFalse(session.isAllowed(LOCATION))
+                assertNotNull(session.whyNot(LOCATION))
+
+                val permit = fixture.permit(session)
+                assertTrue(session.isAllowed(LOCATION))
+                assertNull(session.whyNot(LOCATION))
+
+                assertEquals(42, session.withFeature(permit) { it.read { 42 } })
+                assertInstanceOf(Withdrawal.Done::class.java, session.withdraw(LOCATION))
+                assertFalse(session.isAllowed(LOCATION))
+                assertEquals(listOf(LOCATION), session.maintain().shredded)
+            }
+        }
+
+    @Test
+    fun `a no is a denial that says what can be done`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                val screen = AnsweringScreen(fixture.host, yes = false)
+                val reason = assertInstanceOf(Outcome.Denied::class.java, session.request(LOCATION, screen)).reason
+                assertEquals("notice-not-agreed", reason.code)
+                assertEquals(Remedy.REQUEST, reason.remedy)
+                assertTrue(reason.text.isNotBlank())
+                assertEquals(listOf(PromptKind.NOTICE), screen.shown.map { it.kind })
+            }
+        }
+
+    @Test
+    fun `a refused system permission denies the feature`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                val screen = AnsweringScreen(fixture.host, system = PermissionState.DENIED)
+                assertInstanceOf(Outcome.Denied::class.java, session.request(LOCATION, screen))
+                assertFalse(session.isAllowed(LOCATION))
+            }
+        }
+
+    @Test
+    fun `a cancelled request leaves its question open and the store free`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                val shown = CompletableDeferred<Prompt>()
+                val screen =
+                    object : AnsweringScreen(fixture.host) {
+                        override suspend fun show(prompt: Prompt): Boolean {
+                            shown.complete(prompt)
+                            awaitCancellation()
+                        }
+                    }
+                val request = launch { session.request(LOCATION, screen) }
+                assertEquals(PromptKind.NOTICE, shown.await().kind)
+                request.cancelAndJoin()
+                assertEquals("notice-not-agreed", session.whyNot(LOCATION)?.code)
+                fixture.menshen.close()
+                fixture.open()
+            }
+        }
+
+    @Test
+    fun `a use ends with its block, with an exception, with a cancellation, and with its limit`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                lateinit var use: FeatureUse
+                val isOver = { codeOf { use.read {} } == ErrorCode.PERMIT_ENDED }
+
+                session.withFeature(fixture.permit(session)) { use = it }
+                assertTrue(isOver())
+
+                val thrown = runCatching { session.withFeature(fixture.permit(session)) { use = it; error("mine") } }
+                assertEquals("mine", thrown.exceptionOrNull()?.message)
+                assertTrue(isOver())
+
+                val permit = fixture.permit(session)
+                val begun = CompletableDeferred<Unit>()
+                val sharing =
+                    launch {
+                        session.withFeature(permit) {
+                            use = it
+                            begun.complete(Unit)
+                            awaitCancellation()
+                        }
+                    }
+                begun.await()
+                use.read {}
+                sharing.cancelAndJoin()
+                assertTrue(isOver())
+
+                session.withFeature(fixture.permit(session), limit = 10.seconds) {
+                    use = it
+                    it.read {}
+                    fixture.clock.advance(10_000)
+                    assertTrue(isOver())
+                }
+            }
+        }
+
+    @Test
+    fun `a permit is used once and only by its session`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                val permit = fixture.permit(session)
+                val other = fixture.menshen.session("account")
+                assertEquals(ErrorCode.PERMIT_ENDED, codeOf { other.begin(permit) })
+                session.begin(permit).end()
+                assertEquals(ErrorCode.PERMIT_ENDED, codeOf { session.begin(permit) })
+            }
+        }
+
+    @Test
+    fun `an SDK starts when it is allowed and stops when that ends`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                val calls = ArrayList<String>()
+                session.whenAllowed(
+                    "umeng",
+                    // Calls back into the session, which no lock may keep it from.
+                    start = { calls += "start ${session.mayStart("umeng") == null}" },
+                    stop = { calls += "stop ${session.mayStart("umeng") == null}" },
+                )
+                assertEquals(emptyList<String>(), calls)
+                session.firstLaunch(AnsweringScreen(fixture.host))
+                assertEquals(listOf("start true"), calls)
+                session.withdraw(STATISTICS)
+                assertEquals(listOf("start true", "stop false"), calls)
+                assertEquals(ErrorCode.UNDECLARED, codeOf { session.whenAllowed("nobody", {}, {}) })
+            }
+        }
+
+    @Test
+    fun `an SDK that is running stops when the store is closed`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                session.firstLaunch(AnsweringScreen(fixture.host))
+                val calls = ArrayList<String>()
+                session.whenAllowed("umeng", start = { calls += "start" }, stop = { calls += "stop" })
+                fixture.menshen.close()
+                assertEquals(listOf("start", "stop"), calls)
+            }
+        }
+
+    @Test
+    fun `consent shows every change`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                val isAllowed = { session.consent.value.single { it.purpose == STATISTICS }.allowed }
+                assertFalse(isAllowed())
+                session.firstLaunch(AnsweringScreen(fixture.host))
+                assertTrue(isAllowed())
+                session.setLocale("zh-Hans")
+                assertEquals("统计", session.consent.value.single { it.purpose == STATISTICS }.name)
+                session.withdraw(STATISTICS)
+                assertFalse(isAllowed())
+                assertEquals(Completion.Finished(emptyList()), session.requestPurpose(STATISTICS, AnsweringScreen(fixture.host)))
+                assertTrue(isAllowed())
+            }
+        }
+
+    @Test
+    fun `an event is stored only after a yes, and only as declared`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                session.setStrict(true)
+                assertInstanceOf(Recorded.Denied::class.java, session.record("call_ended") { "seconds" to 42 })
+                session.firstLaunch(AnsweringScreen(fixture.host))
+                assertEquals(Recorded.Buffered, session.record("call_ended") { "seconds" to 42; "peer" to "someone" })
+                assertEquals(Recorded.Buffered, session.recordJson("call_ended", """{"seconds":7}""".encodeToByteArray()))
+                assertEquals(2, session.waitingRecords(STATISTICS))
+
+                val undeclared = assertThrows(MenshenException::class.java) { session.record("call_ended") { "video" to true } }
+                assertEquals(ErrorCode.UNDECLARED_FIELD, undeclared.code)
+                assertEquals(mapOf("event" to "call_ended", "field" to "video"), undeclared.fields)
+                assertEquals(ErrorCode.FIELD_TYPE, codeOf { session.record("call_ended") { "seconds" to 0.5 } })
+                session.setStrict(false)
+                session.record("call_ended") { "video" to true }
+                assertEquals(1, session.droppedFields)
+            }
+        }
+
+    @Test
+    fun `one process at a time has a store, until it is closed`(): Unit =
+        withFixture { fixture ->
+            val first = fixture.open()
+            val session = first.guest()
+            assertSame(session, first.guest())
+            val flow = session.firstLaunchFlow()
+            assertEquals(ErrorCode.STORE_BUSY, codeOf { fixture.open() })
+            first.close()
+            first.close()
+            assertFalse(session.isAllowed(LOCATION))
+            assertThrows(IllegalStateException::class.java) { session.purposes() }
+            assertThrows(IllegalStateException::class.java) { flow.answer(Answer.Yes) }
+            assertThrows(IllegalStateException::class.java) { first.guest() }
+            fixture.open().guest()
+        }
+
+    @Test
+    fun `answers that have expired deny`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                fixture.permit(session)
+                assertTrue(session.isAllowed(LOCATION))
+                fixture.clock.advance(25 * 3_600_000L)
+                assertFalse(session.isAllowed(LOCATION))
+                session.refresh()
+                assertTrue(session.isAllowed(LOCATION))
+            }
+        }
+
+    @Test
+    fun `an own key store keeps what was answered`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val keys = Keys.Provider(MemoryKeys())
+                fixture.permit(fixture.open(keys).guest())
+                fixture.menshen.close()
+                assertTrue(fixture.open(keys).guest().isAllowed(LOCATION))
+            }
+        }
+
+    @Test
+    fun `a key store that throws closes every gate until it works again`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val keys = MemoryKeys()
+                fixture.permit(fixture.open(Keys.Provider(keys)).guest())
+                fixture.menshen.close()
+
+                for (failure in listOf(KeyStoreException.NotYet(), IllegalStateException(CANARY), StackOverflowError(CANARY))) {
+                    keys.failure = failure
+                    val session = fixture.open(Keys.Provider(keys)).guest()
+                    assertFalse(session.isAllowed(LOCATION))
+                    val outcome = runCatching { session.request(LOCATION, AnsweringScreen(fixture.host)) }
+                    assertFalse(outcome.getOrNull() is Outcome.Allowed)
+                    assertFalse(outcome.toString().contains(CANARY), outcome.toString())
+                    keys.failure = null
+                    session.refresh()
+                    assertTrue(session.isAllowed(LOCATION))
+                    fixture.menshen.close()
+                }
+            }
+        }
+
+    @Test
+    fun `a platform that throws is answered closed`(): Unit =
+        withFixture { fixture ->
+            val throwing =
+                object : Platform {
+                    override fun permission(permission: Permission): PermissionState = error(CANARY)
+
+                    override fun identifier(identifier: Identifier): String = error(CANARY)
+                }
+            val policy = sharedTests.resolve("policies/minimal.json").readBytes()
+            val keys = Keys.FileKeys(fixture.root.resolve("keys"))
+            Menshen.open(Configuration(policy, fixture.root.resolve("other")), keys, throwing).use { menshen ->
+                runBlocking {
+                    val session = menshen.guest()
+                    val outcome = session.request(LOCATION, AnsweringScreen(fixture.host))
+                    assertEquals("permission-blocked", assertInstanceOf(Outcome.Denied::class.java, outcome).reason.code)
+                }
+            }
+        }
+
+    @Test
+    fun `a wrong policy is told in full`(): Unit {
+        val wrong = assertThrows(MenshenException::class.java) { Menshen.checkPolicy("{ \"id\": 7 }".encodeToByteArray()) }
+        assertEquals(ErrorCode.POLICY, wrong.code)
+        assertTrue(wrong.problems.isNotEmpty())
+        assertTrue(wrong.problems.all { it.line >= 1 && it.column >= 1 && it.text.isNotBlank() }, wrong.problems.toString())
+    }
+
+    @Test
+    fun `the evidence can be exported and verified`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                fixture.permit(session)
+                val verdict = assertInstanceOf(LedgerVerdict.Sound::class.java, session.verifyLedger())
+                assertEquals(verdict, Menshen.verifyLedger(session.exportLedger()))
+                assertEquals(LedgerVerdict.Unreadable, Menshen.verifyLedger("{}"))
+                assertTrue(session.receipts().contains(LOCATION))
+            }
+        }
+
+    @Test
+    fun `asking whether a feature is allowed costs no call into the library`(): Unit =
+        withFixture { fixture ->
+            runBlocking {
+                val session = fixture.open().guest()
+                fixture.permit(session)
+                val runs =
+                    List(101) {
+                        val start = System.nanoTime()
+                        var open = 0
+                        repeat(10_000) { if (session.isAllowed(LOCATION)) open++ }
+                        val nanos = System.nanoTime() - start
+                        assertEquals(10_000, open)
+                        nanos / 10_000
+                    }
+                val median = runs.sorted()[runs.size / 2]
+                println("is_allowed: $median ns")
+                // A call through JNA takes several microseconds.
+                assertTrue(median < 1_000, "$median ns")
+            }
+        }
+
+    private companion object {
+        const val LOCATION = "share-location"
+        const val STATISTICS = "usage-statistics"
+        const val CANARY = "canary-7f3a"
+    }
+}

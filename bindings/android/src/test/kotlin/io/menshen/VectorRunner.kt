@@ -1,0 +1,436 @@
+// Runs one shared vector through the public API. tests/vectors/README.md says what each step means.
+package io.menshen
+
+import com.google.gson.JsonArray
+import com.google.gson.JsonElement
+import com.google.gson.JsonObject
+import com.google.gson.JsonParser
+import kotlinx.coroutines.runBlocking
+import java.io.File
+import java.nio.file.Files
+import kotlin.time.Duration.Companion.milliseconds
+
+/** What a vector did that it should not. */
+internal class Mismatch(message: String) : Exception(message)
+
+private class BrokenVector(message: String) : Exception(message)
+
+/** The keys that a step may have besides `do` and `expect`. */
+private val arguments =
+    mapOf(
+        "check" to setOf("policy"),
+        "open" to setOf("policy", "store", "keys"),
+        "launch" to setOf("answers"),
+        "changed" to setOf("answers"),
+        "request" to setOf("feature", "tapped", "answers"),
+        "settings" to setOf("purpose", "answers"),
+        "use" to setOf(),
+        "read" to setOf(),
+        "end" to setOf(),
+        "allowed" to setOf("feature"),
+        "why" to setOf("feature"),
+        "start" to setOf("recipient"),
+        "record" to setOf("event", "fields", "json", "hex", "nested", "long"),
+        "strict" to setOf("on"),
+        "dropped" to setOf(),
+        "waiting" to setOf("purpose"),
+        "put" to setOf("purpose", "recipient", "ttl_ms", "text"),
+        "deliver" to setOf("result"),
+        "delivery" to setOf("id", "result"),
+        "identifier" to setOf("recipient", "identifier"),
+        "withdraw" to setOf("purpose"),
+        "maintain" to setOf(),
+        "purposes" to setOf(),
+        "upload" to setOf("reply"),
+        "answer" to setOf("reply"),
+        "cancelled" to setOf(),
+        "advance" to setOf("ms"),
+        "wall" to setOf("ms"),
+        "permission" to setOf("permission", "state"),
+        "subject" to setOf("born", "place"),
+        "offer" to setOf("policy"),
+        "version" to setOf(),
+        "locale" to setOf("locale"),
+        "ledger" to setOf(),
+        "tamper" to setOf(),
+        "receipts" to setOf(),
+    )
+
+internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
+    private val root: File = Files.createTempDirectory("vector").toFile()
+    private val host = Host()
+    private val clock = StandingClock()
+    private var menshen: Menshen? = null
+    private var current: Session? = null
+    private var permit: Permit? = null
+    private var use: FeatureUse? = null
+    private var held: Upload? = null
+
+    private val session get() = current ?: throw BrokenVector("there is no session")
+
+    /** Runs the steps of a vector; [Mismatch] says where it went wrong. */
+    fun run(vector: JsonObject) {
+        val name = vector.get("name")?.asString ?: throw Mismatch("a vector has no name")
+        try {
+            open(JsonObject())
+        } catch (failed: MenshenException) {
+            throw Mismatch("`$name`: the store can't be opened: ${failed.message}")
+        }
+        vector.getAsJsonArray("steps").forEachIndexed { index, step ->
+            val at = "`$name`, step ${index + 1}"
+            val got =
+                try {
+                    perform(step.asJsonObject)
+                } catch (broken: BrokenVector) {
+                    throw Mismatch("$at: the vector is broken: ${broken.message}")
+                }
+            val expected = step.asJsonObject.get("expect")
+            if (expected == null && got.asJsonObject.has("error")) throw Mismatch("$at: expected no error\n  got      $got")
+            if (expected != null && !matches(expected, got)) throw Mismatch("$at: expected $expected\n  got      $got")
+        }
+    }
+
+    override fun close() {
+        menshen?.close()
+        root.walkBottomUp().forEach { it.setWritable(true) }
+        root.deleteRecursively()
+    }
+
+    private fun perform(step: JsonObject): JsonElement {
+        val action = step.get("do")?.asString ?: throw BrokenVector("a step has no `do`")
+        val known = arguments[action] ?: throw BrokenVector("unknown `do`: `$action`")
+        val unknown = step.keySet() - known - setOf("do", "expect")
+        if (unknown.isNotEmpty()) throw BrokenVector("`$action` has no $unknown")
+        return try {
+            json(act(action, step))
+        } catch (failed: MenshenException) {
+            json(mapOf("error" to describe(failed)))
+        }
+    }
+
+    private fun describe(failed: MenshenException) =
+        mapOf(
+            "code" to failed.code.id,
+            "fields" to failed.fields,
+            "problems" to
+                failed.problems.map {
+                    mapOf("code" to it.code, "pointer" to it.pointer, "line" to it.line, "column" to it.column)
+                },
+        )
+
+    private fun act(action: String, step: JsonObject): Any =
+        when (action) {
+            "check" -> ok { Menshen.checkPolicy(document(step.getAsJsonObject("policy"))) }
+            "open" -> ok { open(step) }
+            "launch" -> flow(step) { session.firstLaunchFlow() }
+            "changed" -> flow(step) { session.changedPolicyFlow() }
+            "request" -> flow(step) { session.requestFlow(step.text("feature"), trigger(step)) }
+            "settings" -> flow(step) { session.purposeFlow(step.text("purpose")) }
+            "use" -> ok { use = session.begin(permit ?: throw BrokenVector("no flow was allowed")) }
+            "read" -> ok { (use ?: throw BrokenVector("no use was begun")).read {} }
+            "end" -> ok { (use ?: throw BrokenVector("no use was begun")).end() }
+            "allowed" -> mapOf("allowed" to session.isAllowed(step.text("feature")))
+            "why" -> mapOf("denial" to denial(session.whyNot(step.text("feature"))))
+            "start" -> mapOf("denial" to denial(session.mayStart(step.text("recipient"))))
+            "record" -> stored(record(step))
+            "strict" -> ok { session.setStrict(step.get("on").asBoolean) }
+            "dropped" -> mapOf("fields" to session.droppedFields)
+            "waiting" -> mapOf("records" to session.waitingRecords(step.text("purpose")))
+            "put" -> stored(put(step))
+            "deliver" -> deliver(step)
+            "delivery" -> ok { session.outbox.deliveryFinished(step.number("id"), result(step.get("result"))) }
+            "identifier" -> identifier(step)
+            "withdraw" -> withdraw(step.text("purpose"))
+            "maintain" -> maintain()
+            "purposes" -> mapOf("allowed" to session.purposes().filter { it.allowed }.map { it.purpose })
+            "upload" -> upload(step)
+            "answer" -> answered(held ?: throw BrokenVector("no upload is held"), step.get("reply")).also { held = null }
+            "cancelled" -> mapOf("uploads" to session.cancelledUploads().size)
+            "advance" -> ok { clock.advance(step.number("ms")) }
+            "wall" -> ok { clock.advanceWall(step.number("ms")) }
+            "permission" -> ok { permission(step) }
+            "subject" -> ok { session.supplySubject(SubjectAnswer(step.text("born"), step.text("place"))) }
+            "offer" -> ok { session.offerPolicy(document(step.getAsJsonObject("policy"))) }
+            "version" -> mapOf("version" to session.policyVersion, "changed" to session.hasChangedPolicy)
+            "locale" -> ok { session.setLocale(step.text("locale")) }
+            "ledger" -> ledger()
+            "tamper" -> tamper()
+            "receipts" -> receipts()
+            else -> throw BrokenVector("unknown `do`: `$action`")
+        }
+
+    private fun ok(act: () -> Unit): Map<String, Any> {
+        act()
+        return mapOf("ok" to true)
+    }
+
+    private fun document(of: JsonObject?): ByteArray {
+        val (kind, value) = of?.entrySet()?.singleOrNull() ?: return policy
+        return when (kind) {
+            "patch" -> gson.toJson(merge(JsonParser.parseString(policy.decodeToString()), value)).encodeToByteArray()
+            "text" -> value.asString.encodeToByteArray()
+            "hex" -> hex(value.asString)
+            else -> throw BrokenVector("a policy has no `$kind`")
+        }
+    }
+
+    private fun open(step: JsonObject) {
+        menshen?.close()
+        menshen = null
+        current = null
+        val kind = step.get("store")?.asString ?: "same"
+        val store = if (kind == "same" || kind == "busy") root.resolve("store") else root.resolve("store-$kind")
+        when (kind) {
+            "same", "busy" -> {}
+            "missing" -> store.deleteRecursively()
+            "file" -> store.writeText("not a folder")
+            "garbage" -> store.apply { mkdirs() }.resolve("notes.txt").writeText("not a store")
+            "read-only" -> store.apply { mkdirs() }.setWritable(false, false)
+            else -> throw BrokenVector("a store is not `$kind`")
+        }
+        val keys =
+            when (val which = step.get("keys")?.asString ?: "same") {
+                "same" -> root.resolve("keys")
+                "other" -> root.resolve("keys-other")
+                else -> throw BrokenVector("keys are not `$which`")
+            }
+        val configuration =
+            Configuration(
+                policy = document(step.getAsJsonObject("policy")),
+                store = store,
+                markers = listOf(root.resolve("markers")),
+            )
+        val open = { Menshen.open(configuration, Keys.FileKeys(keys), host, clock) }
+        val other = if (kind == "busy") open() else null
+        val opened =
+            try {
+                open()
+            } finally {
+                other?.close()
+            }
+        menshen = opened
+        current = opened.guest().apply {
+            setStrict(true)
+            setLocale("en")
+        }
+    }
+
+    private fun trigger(step: JsonObject) = if (step.get("tapped")?.asBoolean != false) Trigger.TAP else Trigger.APP
+
+    private fun flow(step: JsonObject, start: () -> Flow): Any {
+        val steps = ArrayList<String>()
+        val kinds = ArrayList<String>()
+        val answers = ArrayDeque(step.getAsJsonArray("answers")?.toList().orEmpty())
+        start().use { flow ->
+            while (true) {
+                val name = name(flow.step) ?: break
+                steps += name
+                (flow.step as? Step.Show)?.let { kinds += it.prompt.kind.id }
+                val answer = answers.removeFirstOrNull() ?: return mapOf("steps" to steps, "kinds" to kinds, "waiting" to name)
+                flow.answer(answer(answer, flow.step))
+            }
+            if (answers.isNotEmpty()) throw BrokenVector("answers are left over: $answers")
+            val last = flow.step
+            if (last is Step.Allowed) permit = last.permit
+            return mapOf(
+                "steps" to steps,
+                "kinds" to kinds,
+                "outcome" to (if (last is Step.Allowed) "allowed" else if (last is Step.Denied) "denied" else "finished"),
+                "denial" to denial((last as? Step.Denied)?.reason),
+                "asks_again" to (last as? Step.Finished)?.asksAgain.orEmpty(),
+            )
+        }
+    }
+
+    private fun name(step: Step): String? =
+        when (step) {
+            is Step.Show -> "show"
+            is Step.Offers -> "offer"
+            is Step.AskSubject -> "ask-subject"
+            is Step.ConfirmSubject -> "confirm-subject"
+            is Step.AskSystem -> "ask-system"
+            is Step.Allowed, is Step.Denied, is Step.Finished -> null
+        }
+
+    private fun answer(given: JsonElement, step: Step): Answer {
+        if (!given.isJsonObject) {
+            return when (given.asString) {
+                "yes" -> Answer.Yes
+                "no" -> Answer.No
+                else -> throw BrokenVector("unknown answer $given")
+            }
+        }
+        val (kind, value) = given.asJsonObject.entrySet().single()
+        return when (kind) {
+            "switches" -> Answer.Switches(value.asJsonArray.map { it.asString }.toSet())
+            "subject" -> value.asJsonObject.let { Answer.Subject(SubjectAnswer(it.text("born"), it.text("place"))) }
+            "system" -> Answer.System(state(value.asString).also { if (step is Step.AskSystem) host.permissions[step.permission] = it })
+            else -> throw BrokenVector("unknown answer $given")
+        }
+    }
+
+    private fun state(id: String) = PermissionState.entries.find { it.id == id } ?: throw BrokenVector("no state `$id`")
+
+    private fun permission(step: JsonObject) {
+        val id = step.text("permission")
+        val permission = Permission.entries.find { it.id == id } ?: throw BrokenVector("no permission `$id`")
+        host.permissions[permission] = state(step.text("state"))
+        session.refresh()
+    }
+
+    private fun record(step: JsonObject): Recorded {
+        val event = step.text("event")
+        return when {
+            step.has("json") -> session.recordJson(event, step.text("json").encodeToByteArray())
+            step.has("hex") -> session.recordJson(event, hex(step.text("hex")))
+            step.has("nested") -> {
+                val depth = step.number("nested").toInt()
+                session.recordJson(event, "{\"page\":${"[".repeat(depth)}${"]".repeat(depth)}}".encodeToByteArray())
+            }
+            step.has("long") -> session.record(event) { "page" to "x".repeat(step.number("long").toInt()) }
+            else -> session.record(event) { fields(step.getAsJsonObject("fields") ?: JsonObject()) }
+        }
+    }
+
+    private fun EventFields.fields(given: JsonObject) {
+        for ((name, value) in given.entrySet()) {
+            if (!value.isJsonPrimitive) throw BrokenVector("the field `$name` is not flat")
+            val one = value.asJsonPrimitive
+            when {
+                one.isBoolean -> name to one.asBoolean
+                one.isString -> name to one.asString
+                one.asString.any { it in ".eE" } -> name to one.asDouble
+                else -> name to one.asLong
+            }
+        }
+    }
+
+    private fun stored(recorded: Recorded): Map<String, Any?> =
+        when (recorded) {
+            Recorded.Buffered -> mapOf("stored" to "buffered")
+            is Recorded.Denied -> mapOf("stored" to "denied", "denial" to denial(recorded.reason))
+        }
+
+    private fun put(step: JsonObject): Recorded =
+        session.outbox.put(
+            step.text("purpose"),
+            step.text("recipient"),
+            step.number("ttl_ms").milliseconds,
+            step.text("text").encodeToByteArray(),
+        )
+
+    private fun deliver(step: JsonObject): Map<String, Any> {
+        val item = session.outbox.nextDelivery() ?: return mapOf("none" to true)
+        session.outbox.deliveryFinished(item.id, result(step.get("result")))
+        return mapOf("text" to item.bytes.decodeToString(), "purpose" to item.purpose, "recipient" to item.recipient)
+    }
+
+    private fun result(given: JsonElement): DeliveryResult =
+        when {
+            given.isJsonObject -> DeliveryResult.Later(given.asJsonObject.number("later").milliseconds)
+            given.asString == "delivered" -> DeliveryResult.Delivered
+            given.asString == "refused" -> DeliveryResult.Refused
+            else -> throw BrokenVector("unknown result $given")
+        }
+
+    private fun identifier(step: JsonObject): Map<String, Any?> {
+        val id = step.text("identifier")
+        val identifier = Identifier.entries.find { it.id == id } ?: throw BrokenVector("no identifier `$id`")
+        val answer =
+            when (val answer = session.identifier(step.text("recipient"), identifier)) {
+                is IdentifierAnswer.Handed -> mapOf("form" to answer.form.id, "raw" to (host.raw(identifier) in answer.value))
+                is IdentifierAnswer.Denied -> mapOf("denial" to denial(answer.reason))
+            }
+        return answer + mapOf("reads" to host.reads.get())
+    }
+
+    private fun withdraw(purpose: String): Map<String, Any> =
+        when (val done = session.withdraw(purpose)) {
+            is Withdrawal.Done -> mapOf("withdrawal" to "done", "in_flight" to done.inFlight.size)
+            is Withdrawal.Pending -> mapOf("withdrawal" to "pending", "code" to done.code.id)
+        }
+
+    private fun maintain(): Map<String, Any> {
+        val done = runBlocking { session.maintain() }
+        return mapOf("shredded" to done.shredded, "expired_records" to done.expiredRecords)
+    }
+
+    private fun upload(step: JsonObject): Map<String, Any> {
+        val upload = session.nextUpload() ?: return mapOf("none" to true)
+        val url = mapOf("url" to upload.url)
+        if (step.get("reply").let { it.isJsonPrimitive && it.asString == "hold" }) {
+            held = upload
+            return url
+        }
+        return url + answered(upload, step.get("reply"))
+    }
+
+    private fun answered(upload: Upload, reply: JsonElement): Map<String, Any> =
+        when (val outcome = session.uploadFinished(upload.id, reply(reply))) {
+            is UploadOutcome.Acknowledged -> mapOf("kind" to "acknowledged", "records" to outcome.records)
+            is UploadOutcome.Later -> mapOf("kind" to "later", "code" to outcome.code)
+            is UploadOutcome.Quarantined -> mapOf("kind" to "quarantined", "records" to outcome.records, "code" to outcome.code)
+            is UploadOutcome.Cancelled -> mapOf("kind" to "cancelled")
+        }
+
+    private fun reply(given: JsonElement): Reply {
+        if (!given.isJsonObject) {
+            return if (given.asString == "failed") Reply.Failed else throw BrokenVector("unknown reply $given")
+        }
+        val reply = given.asJsonObject
+        val unknown = reply.keySet() - setOf("status", "headers", "hex", "complete")
+        if (unknown.isNotEmpty()) throw BrokenVector("a reply has no $unknown")
+        return Reply.Response(
+            status = reply.number("status").toInt(),
+            headers = reply.getAsJsonObject("headers")?.entrySet().orEmpty().map { Pair(it.key, it.value.asString) },
+            body = hex(reply.get("hex")?.asString.orEmpty()),
+            complete = reply.get("complete")?.asBoolean ?: true,
+        )
+    }
+
+    private fun ledger(): Map<String, Any> {
+        val own = session.verifyLedger()
+        val exported = Menshen.verifyLedger(session.exportLedger())
+        if (own != exported) return mapOf("verdict" to "$own in the store, $exported in its export")
+        return verdict(own)
+    }
+
+    private fun tamper(): Map<String, Any> {
+        val export = JsonParser.parseString(session.exportLedger()).asJsonObject
+        val first = (export.get("entries") as JsonArray).first().asJsonObject
+        val entry = first.text("entry")
+        val at = entry.indexOfFirst { it.isLetter() }
+        val other = if (entry[at] == 'x') 'y' else 'x'
+        first.addProperty("entry", entry.replaceRange(at, at + 1, other.toString()))
+        return verdict(Menshen.verifyLedger(gson.toJson(export)))
+    }
+
+    private fun receipts(): Map<String, Any> {
+        val receipts = JsonParser.parseString(session.receipts()).asJsonArray
+        return mapOf("purposes" to receipts.map { it.asJsonObject.get("purpose") })
+    }
+
+    private fun verdict(verdict: LedgerVerdict): Map<String, Any> =
+        when (verdict) {
+            is LedgerVerdict.Sound -> mapOf("verdict" to "sound", "number" to verdict.entries)
+            is LedgerVerdict.Broken -> mapOf("verdict" to "broken", "number" to verdict.entry)
+            LedgerVerdict.Unreadable -> mapOf("verdict" to "unreadable")
+        }
+
+    private fun denial(denial: Denial?): Map<String, Any?>? =
+        denial?.let {
+            mapOf(
+                "code" to it.code,
+                "subject" to it.subject,
+                "rule" to it.rule,
+                "source" to it.source,
+                "until_ms" to it.untilMs,
+                "remedy" to it.remedy.id,
+                "text" to it.text,
+            )
+        }
+
+    private fun JsonObject.text(name: String): String = get(name)?.asString ?: throw BrokenVector("`$name` is missing")
+
+    private fun JsonObject.number(name: String): Long = get(name)?.asLong ?: throw BrokenVector("`$name` is missing")
+}

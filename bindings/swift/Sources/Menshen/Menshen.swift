@@ -1,0 +1,169 @@
+// Opening: one policy, one store, one key store, one platform.
+
+public import Foundation
+
+internal import MenshenInternal
+
+/// Where the policy document is.
+public enum PolicySource: Sendable {
+  /// `name.json` in the app's main bundle.
+  case bundled(String)
+  /// The document itself.
+  case data(Data)
+  /// A file.
+  case file(URL)
+}
+
+/// Where the keys are that the store is sealed with.
+public enum Keys: Sendable {
+  /// A file in a folder, for tests and servers: whoever can read it can read the store.
+  case file(URL)
+  /// The platform's key store.
+  case provider(any KeyProvider)
+}
+
+/// A policy at work over one store. Take a ``Session`` from it and go through that for everything.
+///
+/// ```swift
+/// let menshen = try Menshen(policy: .bundled("policy"), store: folder, keys: .provider(keys))
+/// let session = try menshen.guest()
+/// switch try await session.request("share-location", screen: screen) {
+/// case .allowed(let permit):
+///   try await session.withFeature(permit) { use in try use.read { map.follow(location) } }
+/// case .denied(let denial): show(denial.text)
+/// }
+/// ```
+///
+/// Unchecked: `sessions` is touched only under `lock`, everything else is immutable.
+public final class Menshen: @unchecked Sendable {
+  private enum Account: Hashable {
+    case guest
+    case named(String)
+  }
+
+  private let handles = Handles()
+  private let native: Handle<BridgeMenshen>
+  private let clock: WallClock
+  private let lock = NSLock()
+  /// One for each account, because a native session has one listener.
+  private var sessions: [Account: Session] = [:]
+
+  /// Opens a store.
+  ///
+  /// - Parameters:
+  ///   - policy: The policy document that the app brings along.
+  ///   - store: A folder of the library's own, created with its first content.
+  ///   - keys: What seals it.
+  ///   - platform: Permissions and identifiers; without it there are none.
+  ///   - clock: Clocks in place of the device's.
+  ///   - markers: Folders outside the store in which a denial is marked too, so that files rolled back
+  ///     do not undo it.
+  ///   - capacity: The most bytes that the store takes; 64 MiB without it.
+  /// - Throws: ``MenshenError``. Nothing in the store was changed then.
+  public init(
+    policy: PolicySource, store: URL, keys: Keys, platform: any Platform = BarePlatform(),
+    clock: (any DeviceClock)? = nil, markers: [URL] = [], capacity: Int? = nil
+  ) throws {
+    let fileKeys: String?
+    let provider: KeyAdapter?
+    switch keys {
+    case .file(let folder): (fileKeys, provider) = (folder.path, nil)
+    case .provider(let keys): (fileKeys, provider) = (nil, KeyAdapter(keys))
+    }
+    let configuration = BridgeConfiguration(
+      policy: try policy.read(), store: store.path, fileKeys: fileKeys,
+      markers: markers.map(\.path), capBytes: capacity.map(Int64.init))
+    let opened = try bridged {
+      try BridgeMenshen.open(
+        configuration: configuration, keys: provider, platform: PlatformAdapter(platform),
+        clock: clock.map(ClockAdapter.init))
+    }
+    native = handles.hold(opened)
+    self.clock = clock.map(WallClock.device) ?? .system
+  }
+
+  /// The session of nobody in particular: the app before anyone signed in.
+  ///
+  /// - Throws: ``MenshenError``. A key store that is not ready is no error: every gate is closed until it is.
+  public func guest() throws -> Session {
+    try session(of: .guest) { try $0.guest() }
+  }
+
+  /// The session of an account, by the app's own opaque id. It should not be a phone number or an address,
+  /// because somebody who has the store's files can confirm a guess of it.
+  ///
+  /// - Throws: ``MenshenError``, as ``guest()``.
+  public func session(account: String) throws -> Session {
+    try session(of: .named(account)) { try $0.session(account: account) }
+  }
+
+  /// Makes everything recorded so far survive a power loss, if the device honours a sync. Blocks for as long
+  /// as the device takes.
+  ///
+  /// - Throws: ``MenshenError``; what was not synced before stays unsynced.
+  public func sync() throws {
+    let native = try native.get()
+    try bridged { try native.sync() }
+  }
+
+  /// Closes the store: its lock is free when the calls under way on other threads have returned. Sessions,
+  /// flows and uses that came from here deny and throw ``MenshenError/Code/closed`` from now on; SDKs under
+  /// ``Session/whenAllowed(_:start:stop:)`` are left as they are.
+  public func close() {
+    let all = lock.withLock {
+      defer { sessions = [:] }
+      return Array(sessions.values)
+    }
+    for session in all { session.close() }
+    handles.close()
+  }
+
+  /// Checks a policy document without opening anything, and returns its SHA-256 in hexadecimal.
+  ///
+  /// - Throws: ``MenshenError`` with every problem of the document.
+  @discardableResult
+  public static func check(_ policy: PolicySource) throws -> String {
+    let document = try policy.read()
+    return try bridged { try checkPolicy(policy: document) }
+  }
+
+  /// Verifies a ledger that ``Session/exportLedger()`` gave, without the store.
+  public static func verifyLedger(_ export: String) -> LedgerVerdict {
+    LedgerVerdict(MenshenInternal.verifyLedger(export: export))
+  }
+
+  /// Opening calls the app's key store and platform, so no lock is held meanwhile; of two threads that open
+  /// the same account, one wins.
+  private func session(
+    of account: Account, open: (BridgeMenshen) throws -> BridgeSession
+  ) throws -> Session {
+    let native = try native.get()
+    if let known = lock.withLock({ sessions[account] }) { return known }
+    let opened = try bridged { try open(native) }
+    let session = Session(handles.hold(opened), of: handles, clock: clock)
+    let winner = lock.withLock {
+      if let known = sessions[account] { return known }
+      sessions[account] = session
+      return session
+    }
+    if winner === session { session.listen(to: opened) }
+    return winner
+  }
+}
+
+extension PolicySource {
+  func read() throws -> Data {
+    let file: URL?
+    switch self {
+    case .data(let document): return document
+    case .bundled(let name): file = Bundle.main.url(forResource: name, withExtension: "json")
+    case .file(let url): file = url
+    }
+    guard let file, let document = try? Data(contentsOf: file) else {
+      throw MenshenError(
+        .io, "the policy document cannot be read; check its name and that the app brings it along",
+        fields: ["operation": "read the policy"])
+    }
+    return document
+  }
+}

@@ -1,0 +1,82 @@
+// The shared vectors, and two of this package's own that prove the runner.
+
+import Foundation
+import XCTest
+
+final class VectorTests: XCTestCase {
+  /// Two small stories on the minimal policy.
+  private func ownVectors() throws -> Vectors {
+    try Vectors(
+      policy: JSON.parse(Data(contentsOf: minimalPolicy)),
+      [
+        "vectors": [
+          [
+            "name": "nothing is allowed before anyone was asked",
+            "steps": [
+              ["do": "allowed", "feature": "share-location", "expect": ["allowed": false]],
+              [
+                "do": "record", "event": "call_ended", "fields": ["seconds": 42],
+                "expect": ["stored": "denied", "denial": ["code": "notice-not-agreed"]],
+              ],
+              [
+                "do": "record", "event": "call_started", "fields": [:],
+                "expect": ["error": ["code": "undeclared", "fields": ["name": "call_started"]]],
+              ],
+            ],
+          ],
+          [
+            "name": "a refused notice ends the flow",
+            "steps": [
+              [
+                "do": "request", "feature": "share-location", "answers": [],
+                "expect": ["steps": ["show"], "kinds": ["notice"], "waiting": "show"],
+              ],
+              [
+                "do": "request", "feature": "share-location", "answers": ["no"],
+                "expect": ["outcome": "denied", "denial": ["code": "notice-not-agreed"]],
+              ],
+            ],
+          ],
+        ]
+      ])
+  }
+
+  func testEveryVectorIsKept() async throws {
+    let environment = ProcessInfo.processInfo.environment["MENSHEN_VECTORS"]
+    let folder = environment.map { URL(fileURLWithPath: $0) }
+    let shared = try Vectors(folder: folder ?? sharedTests.appendingPathComponent("vectors"))
+    XCTAssertFalse(shared.vectors.isEmpty, "no vectors were found")
+    for vector in shared.vectors {
+      if let mismatch = await vector.run(policy: shared.policy) {
+        XCTFail(mismatch.description)
+      }
+    }
+    print("vectors executed: \(shared.vectors.count)")
+  }
+
+  func testTheRunnerKeepsWhatIsTrue() async throws {
+    let own = try ownVectors()
+    for vector in own.vectors {
+      let mismatch = await vector.run(policy: own.policy)
+      XCTAssertNil(mismatch)
+    }
+  }
+
+  func testTheRunnerReportsASpoiledExpectation() async throws {
+    let own = try ownVectors()
+    for vector in own.vectors {
+      let mismatch = await vector.spoiled().run(policy: own.policy)
+      XCTAssertEqual(mismatch?.vector, vector.name)
+      XCTAssertEqual(mismatch?.step, 1)
+      XCTAssertNotEqual(mismatch?.expected, mismatch?.got)
+    }
+  }
+
+  func testTheRunnerReportsAnUnknownStepAndAnUnknownKey() async throws {
+    let policy = try ownVectors().policy
+    for step: JSON in [["do": "dance"], ["do": "maintain", "purpose": "x"]] {
+      let mismatch = await Vector(name: "broken", steps: [step]).run(policy: policy)
+      XCTAssertEqual(mismatch?.got.hasPrefix("a broken vector"), true)
+    }
+  }
+}

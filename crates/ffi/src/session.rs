@@ -1,0 +1,324 @@
+//! A session, its flows and uses, as objects that cross the bridge.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use menshen::{DeliveryResult, FeatureUse, Flow, Identifier, Outcome, Permit, Policy, Session, Step, Trigger};
+
+use crate::answers::{
+    signed, BridgeAnswer, BridgeDelivery, BridgeDeliveryResult, BridgeDenial, BridgeField, BridgeIdentifier,
+    BridgeMaintained, BridgePurpose, BridgeReply, BridgeSnapshot, BridgeStep, BridgeStored, BridgeUpload,
+    BridgeUploadOutcome, BridgeVerdict, BridgeWithdrawal,
+};
+use crate::error::BridgeError;
+use crate::foreign::{BridgeListener, Listener};
+
+/// One account of one app on one device.
+#[derive(uniffi::Object)]
+pub struct BridgeSession {
+    session: Session,
+}
+
+impl BridgeSession {
+    pub(crate) fn new(session: Session) -> Self {
+        Self { session }
+    }
+
+    fn flow(&self, flow: Flow) -> Arc<BridgeFlow> {
+        Arc::new(BridgeFlow { session: self.session.clone(), state: Mutex::new(FlowState::Running(Box::new(flow))) })
+    }
+}
+
+#[uniffi::export]
+impl BridgeSession {
+    /// Requests a feature.
+    pub fn request(&self, feature: String, tapped: bool) -> Result<Arc<BridgeFlow>, BridgeError> {
+        let trigger = if tapped { Trigger::Tap } else { Trigger::App };
+        Ok(self.flow(self.session.request(&feature, trigger)?))
+    }
+
+    /// The notice and the switches after it.
+    pub fn first_launch(&self) -> Result<Arc<BridgeFlow>, BridgeError> {
+        Ok(self.flow(self.session.first_launch()?))
+    }
+
+    /// Asks for one purpose from a settings screen.
+    pub fn request_purpose(&self, purpose: String) -> Result<Arc<BridgeFlow>, BridgeError> {
+        Ok(self.flow(self.session.request_purpose(&purpose)?))
+    }
+
+    /// Shows a changed policy.
+    pub fn changed_policy(&self) -> Result<Arc<BridgeFlow>, BridgeError> {
+        Ok(self.flow(self.session.changed_policy()?))
+    }
+
+    /// Whether a changed policy waits.
+    pub fn has_changed_policy(&self) -> bool {
+        self.session.has_changed_policy()
+    }
+
+    /// Takes a newer version of the policy.
+    pub fn offer_policy(&self, policy: Vec<u8>) -> Result<(), BridgeError> {
+        let policy = Policy::read(&policy).map_err(menshen::Error::from)?;
+        Ok(self.session.offer_policy(policy)?)
+    }
+
+    /// The version that governs now.
+    pub fn policy_version(&self) -> String {
+        self.session.policy_version()
+    }
+
+    /// The answers now.
+    pub fn snapshot(&self) -> BridgeSnapshot {
+        let snapshot = self.session.snapshot();
+        BridgeSnapshot {
+            generation: signed(snapshot.generation()),
+            valid_until_ms: snapshot.valid_until_ms(),
+            features: snapshot.open_features().map(str::to_owned).collect(),
+            purposes: snapshot.open_purposes().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Whether a feature is open.
+    pub fn is_allowed(&self, feature: String) -> bool {
+        self.session.is_allowed(&feature)
+    }
+
+    /// Why a feature is not open.
+    pub fn why_not(&self, feature: String) -> Result<Option<BridgeDenial>, BridgeError> {
+        Ok(self.session.why_not(&feature)?.map(Into::into))
+    }
+
+    /// Why a third-party SDK may not run; nothing if it may.
+    pub fn may_start(&self, recipient: String) -> Result<Option<BridgeDenial>, BridgeError> {
+        Ok(self.session.may_start(&recipient)?.map(Into::into))
+    }
+
+    /// Supplies age and place.
+    pub fn supply_subject(&self, born: String, place: String) -> Result<(), BridgeError> {
+        Ok(self.session.supply_subject(&born, &place)?)
+    }
+
+    /// The locale in which the person reads.
+    pub fn set_locale(&self, locale: String) {
+        self.session.set_locale(&locale);
+    }
+
+    /// Whether undeclared fields are errors.
+    pub fn set_strict(&self, strict: bool) {
+        self.session.set_strict(strict);
+    }
+
+    /// The listener that is told of every change.
+    pub fn listen(&self, listener: Arc<dyn BridgeListener>) {
+        self.session.listen(Arc::new(Listener(listener)));
+    }
+
+    /// Looks again at what the system may have changed.
+    pub fn refresh(&self) -> Result<(), BridgeError> {
+        Ok(self.session.refresh()?)
+    }
+
+    /// Records an event.
+    pub fn record(&self, event: String, fields: Vec<BridgeField>) -> Result<BridgeStored, BridgeError> {
+        let fields = fields.into_iter().map(|field| (field.name, field.value.into())).collect();
+        Ok(self.session.record(&event, fields)?.into())
+    }
+
+    /// Records an event whose fields are one flat JSON object.
+    pub fn record_json(&self, event: String, fields: Vec<u8>) -> Result<BridgeStored, BridgeError> {
+        Ok(self.session.record_json(&event, &fields)?.into())
+    }
+
+    /// Fields dropped because the policy does not declare them.
+    pub fn dropped_fields(&self) -> i64 {
+        signed(self.session.counts().dropped_fields)
+    }
+
+    /// Records of a purpose that are in the store.
+    pub fn waiting_records(&self, purpose: String) -> Result<i64, BridgeError> {
+        Ok(signed(self.session.waiting_records(&purpose)?))
+    }
+
+    /// Seals an item for a recipient.
+    pub fn outbox_put(
+        &self,
+        purpose: String,
+        recipient: String,
+        ttl_ms: i64,
+        bytes: Vec<u8>,
+    ) -> Result<BridgeStored, BridgeError> {
+        let ttl = u64::try_from(ttl_ms).unwrap_or(0);
+        Ok(self.session.outbox_put(&purpose, &recipient, ttl, &bytes)?.into())
+    }
+
+    /// The next item for the app to send.
+    pub fn next_delivery(&self) -> Result<Option<BridgeDelivery>, BridgeError> {
+        Ok(self.session.next_delivery()?.map(|delivery| BridgeDelivery {
+            id: signed(delivery.id),
+            purpose: delivery.purpose,
+            recipient: delivery.recipient,
+            bytes: delivery.bytes,
+            expires_ms: delivery.expires_ms,
+        }))
+    }
+
+    /// Takes the result of an item.
+    pub fn delivery_finished(&self, id: i64, result: BridgeDeliveryResult) -> Result<(), BridgeError> {
+        let result = match result {
+            BridgeDeliveryResult::Delivered => DeliveryResult::Delivered,
+            BridgeDeliveryResult::Refused => DeliveryResult::Refused,
+            BridgeDeliveryResult::Later { after_ms } => {
+                DeliveryResult::Later { after_ms: u64::try_from(after_ms).unwrap_or(0) }
+            }
+        };
+        Ok(self.session.delivery_finished(number(id), result)?)
+    }
+
+    /// An identifier in its declared form.
+    pub fn identifier(&self, recipient: String, identifier: String) -> Result<BridgeIdentifier, BridgeError> {
+        let Some(known) = Identifier::from_id(&identifier) else {
+            return Err(menshen::Error::Undeclared { what: "identifier", name: identifier }.into());
+        };
+        Ok(self.session.identifier(&recipient, known)?.into())
+    }
+
+    /// Withdraws a purpose.
+    pub fn withdraw(&self, purpose: String) -> Result<BridgeWithdrawal, BridgeError> {
+        Ok(self.session.withdraw(&purpose)?.into())
+    }
+
+    /// Does what may take time.
+    pub fn maintain(&self) -> Result<BridgeMaintained, BridgeError> {
+        Ok(self.session.maintain()?.into())
+    }
+
+    /// Every purpose with its state.
+    pub fn purposes(&self) -> Result<Vec<BridgePurpose>, BridgeError> {
+        let purposes = self.session.purposes()?.into_iter().map(|state| BridgePurpose {
+            purpose: state.purpose,
+            name: state.name,
+            allowed: state.allowed,
+            denial: state.denial.map(Into::into),
+        });
+        Ok(purposes.collect())
+    }
+
+    /// The next upload.
+    pub fn next_upload(&self) -> Result<Option<BridgeUpload>, BridgeError> {
+        Ok(self.session.next_upload()?.map(Into::into))
+    }
+
+    /// Takes the reply to an upload.
+    pub fn upload_finished(&self, id: i64, reply: BridgeReply) -> Result<BridgeUploadOutcome, BridgeError> {
+        Ok(self.session.upload_finished(number(id), &reply.into())?.into())
+    }
+
+    /// Uploads that the host must stop.
+    pub fn cancelled_uploads(&self) -> Vec<i64> {
+        self.session.cancelled_uploads().into_iter().map(signed).collect()
+    }
+
+    /// The receipts, as JSON.
+    pub fn receipts(&self) -> Result<String, BridgeError> {
+        Ok(self.session.receipts()?)
+    }
+
+    /// The ledger, as JSON.
+    pub fn export_ledger(&self) -> Result<String, BridgeError> {
+        Ok(self.session.export_ledger()?)
+    }
+
+    /// Verifies the ledger in the store.
+    pub fn verify_own_ledger(&self) -> Result<BridgeVerdict, BridgeError> {
+        Ok(self.session.verify_own_ledger()?.into())
+    }
+}
+
+/// One run through the questions for a goal.
+#[derive(uniffi::Object)]
+pub struct BridgeFlow {
+    session: Session,
+    state: Mutex<FlowState>,
+}
+
+enum FlowState {
+    Running(Box<Flow>),
+    /// The feature is open and not used yet.
+    Allowed(Permit),
+    Over(BridgeStep),
+    Used,
+}
+
+impl BridgeFlow {
+    fn lock(&self) -> MutexGuard<'_, FlowState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[uniffi::export]
+impl BridgeFlow {
+    /// What is to be done next.
+    pub fn step(&self) -> BridgeStep {
+        match &*self.lock() {
+            FlowState::Running(flow) => flow.step().into(),
+            FlowState::Allowed(permit) => BridgeStep::Allowed { feature: permit.feature().to_owned() },
+            FlowState::Over(step) => step.clone(),
+            FlowState::Used => BridgeStep::Finished { asks_again: Vec::new() },
+        }
+    }
+
+    /// Takes the answer to the current step.
+    pub fn answer(&self, answer: BridgeAnswer) -> Result<BridgeStep, BridgeError> {
+        let mut state = self.lock();
+        let FlowState::Running(flow) = &mut *state else {
+            return Err(menshen::Error::UnexpectedAnswer { step: "done" }.into());
+        };
+        Ok(flow.answer(answer.into())?.into())
+    }
+
+    /// Begins the use of the feature that the flow opened; once.
+    pub fn begin(&self, limit_ms: Option<i64>) -> Result<Arc<BridgeUse>, BridgeError> {
+        let mut state = self.lock();
+        if matches!(&*state, FlowState::Running(flow) if matches!(flow.step(), Step::Done(_)))
+            && let FlowState::Running(flow) = std::mem::replace(&mut *state, FlowState::Used)
+        {
+            let last: BridgeStep = flow.step().into();
+            *state = match flow.into_outcome() {
+                Ok(Outcome::Allowed(permit)) => FlowState::Allowed(permit),
+                _ => FlowState::Over(last),
+            };
+        }
+        if !matches!(&*state, FlowState::Allowed(_)) {
+            return Err(menshen::Error::PermitEnded.into());
+        }
+        let FlowState::Allowed(permit) = std::mem::replace(&mut *state, FlowState::Used) else {
+            return Err(menshen::Error::PermitEnded.into());
+        };
+        let limit = limit_ms.map(|ms| u64::try_from(ms).unwrap_or(0));
+        Ok(Arc::new(BridgeUse { using: self.session.begin(permit, limit)? }))
+    }
+}
+
+/// A use of a feature that is going on.
+#[derive(uniffi::Object)]
+pub struct BridgeUse {
+    using: FeatureUse,
+}
+
+#[uniffi::export]
+impl BridgeUse {
+    /// Counts one read of protected data, if it is allowed now.
+    pub fn count_read(&self) -> Result<(), BridgeError> {
+        Ok(self.using.read(|| ())?)
+    }
+
+    /// Ends the use.
+    pub fn end(&self) {
+        self.using.end();
+    }
+}
+
+/// A negative number names nothing.
+fn number(id: i64) -> u64 {
+    u64::try_from(id).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,327 @@
+//! Appending and syncing: one write for each record, one flush when asked.
+
+use crate::cipher::{SealingKey, TAG};
+use crate::cursor::Position;
+use crate::effects::{DiskError, KeyError};
+use crate::error::{At, Error};
+use crate::frame::{self, Kind};
+use crate::journal::{Inner, Journal};
+use crate::keys::Slot;
+use crate::manifest::Entry;
+use crate::names::{Domain, Expiry, Lane, RecordId, Slice};
+use crate::segment::{self, Header, Run, RunHeader, Segment, aad, run_key};
+
+/// The largest body of a record, in bytes.
+pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
+/// Bodies are padded to a multiple of this, so that lengths tell little.
+const PADDING: usize = 64;
+/// What stands before the body, sealed with it: the expiry and the length.
+pub(crate) const PREFIX: usize = 12;
+/// A slice gets a new key after this much (2^20 records or 64 MiB).
+const KEY_RECORDS: u64 = 1 << 20;
+const KEY_BYTES: u64 = 64 * 1024 * 1024;
+/// The most segments; beyond it telemetry drops its oldest.
+const MAX_SEGMENTS: usize = 4096;
+/// The most segments that stay open for writing.
+const MAX_OPEN: usize = 48;
+/// A synced segment is kept this far ahead of its end, so that a flush need not write its length.
+const GROWTH: u64 = 64 * 1024;
+
+/// A record to append.
+#[derive(Clone, Copy, Debug)]
+pub struct Append<'a> {
+    /// Whose record.
+    pub domain: Domain,
+    /// How dear it is.
+    pub lane: Lane,
+    /// When it ends.
+    pub expiry: Expiry,
+    /// Its content, at most 1 MiB.
+    pub body: &'a [u8],
+}
+
+impl Journal {
+    /// Seals a record and hands it to the operating system: it survives the end of this process.
+    /// [`Journal::sync`] makes it survive a power loss.
+    ///
+    /// # Errors
+    /// [`Error::Full`] in the lanes that never drop; the domain is closed or cannot be unlocked; the body is too
+    /// large; the disk failed. The record is not stored then.
+    pub fn append(&self, append: &Append<'_>) -> Result<RecordId, Error> {
+        if append.body.len() > MAX_RECORD_BYTES {
+            return Err(Error::TooLarge { limit: MAX_RECORD_BYTES });
+        }
+        self.inner().append(append)
+    }
+
+    /// Makes everything appended so far survive a power loss, if the device honours a sync.
+    ///
+    /// # Errors
+    /// The disk failed. Segments that did not sync are suspect: their records are written anew, by this call
+    /// where that works, else by the next.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.inner().sync()
+    }
+}
+
+pub(crate) fn padded(length: usize) -> usize {
+    length.next_multiple_of(PADDING)
+}
+
+impl Inner {
+    fn append(&mut self, append: &Append<'_>) -> Result<RecordId, Error> {
+        let slice = Slice::of(append.domain, append.lane, append.expiry);
+        let plain = padded(PREFIX + append.body.len());
+        self.make_room(&slice, (frame::HEADER + plain + TAG) as u64)?;
+        let id = self.writable(slice)?;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        buffer.extend_from_slice(&[0; frame::HEADER]);
+        buffer.extend_from_slice(&append.expiry.at_ms.to_le_bytes());
+        buffer.extend_from_slice(&u32::try_from(append.body.len()).unwrap_or(u32::MAX).to_le_bytes());
+        buffer.extend_from_slice(append.body);
+        buffer.resize(frame::HEADER + plain, 0);
+        let appended = self.append_sealed(id, None, &mut buffer);
+        self.buffer = buffer;
+        appended
+    }
+
+    /// Seals what stands behind a frame's header and appends it to a segment that has a run.
+    pub(crate) fn append_sealed(
+        &mut self,
+        id: u64,
+        sequence: Option<u64>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<RecordId, Error> {
+        let Some(segment) = self.segments.get_mut(&id) else { return Err(Error::Io { operation: "append" }) };
+        let (Some(run), Some(file)) = (&segment.run, &segment.file) else {
+            return Err(Error::Io { operation: "append" });
+        };
+        let sequence = sequence.unwrap_or(segment.next).max(segment.next);
+        let run_offset = run.offset;
+        let body = buffer.get_mut(frame::HEADER..).unwrap_or_default();
+        let aad = aad(&segment.hash, Kind::Record, sequence, body.len() + TAG);
+        let tag = run.key.seal(sequence - run.first, &aad, body).ok_or(Error::Key(KeyError::Suspect))?;
+        buffer.extend_from_slice(&tag);
+        frame::finish(buffer, Kind::Record, sequence);
+        if let Err(error) = file.write_at(segment.end, buffer) {
+            // The nonce was used: this run is over. On a full disk the file itself is still good.
+            segment.run = None;
+            segment.clean &= error == DiskError::Full;
+            return Err(Error::from_disk(error, "append a record"));
+        }
+        segment.note(Position { sequence, offset: segment.end, run: run_offset });
+        segment.end += buffer.len() as u64;
+        segment.next = sequence + 1;
+        segment.records += 1;
+        segment.unsynced = true;
+        self.uses += 1;
+        segment.used = self.uses;
+        self.bytes += buffer.len() as u64;
+        Ok(RecordId { segment: id, sequence })
+    }
+
+    /// The segment of a slice to append to, with a run begun.
+    pub(crate) fn writable(&mut self, slice: Slice) -> Result<u64, Error> {
+        if let Some(id) = self.active.get(&slice).copied()
+            && let Some(segment) = self.segments.get(&id)
+            && segment.clean
+            && !segment.suspect
+            && segment.end < self.options.segment_bytes
+        {
+            if segment.run.is_none() || segment.file.is_none() {
+                self.begin_run(id, segment.next)?;
+            }
+            return Ok(id);
+        }
+        let id = self.create_segment(slice, 0)?;
+        self.manifest_added(id)?;
+        self.active.insert(slice, id);
+        Ok(id)
+    }
+
+    pub(crate) fn manifest_added(&mut self, id: u64) -> Result<(), Error> {
+        let Some(segment) = self.segments.get(&id) else { return Ok(()) };
+        let added = Entry::Added(segment.header.clone());
+        self.manifest.append(&added).at("write the manifest").inspect_err(|_| {
+            // It holds nothing yet; the next one tries again.
+            if self.segments.remove(&id).is_some() {
+                let _ = self.disk.remove(&segment::name(id));
+            }
+        })
+    }
+
+    /// The key for a slice's next segment: the one in use, or a new one beside it when that did enough.
+    fn slice_slot(&mut self, slice: Slice) -> Result<(Slice, u64), Error> {
+        let newest = self.table.live().filter_map(|slot| match slot {
+            Slot::Slice { slice: s, label, .. } if (Slice { generation: 0, ..*s }) == slice => Some((*s, *label)),
+            _ => None,
+        });
+        let newest = newest.max_by_key(|(slice, _)| slice.generation);
+        if let Some((known, label)) = newest {
+            let of_key = || self.segments.values().filter(|segment| segment.header.label == label);
+            let records: u64 = of_key().map(|segment| segment.next).sum();
+            let bytes: u64 = of_key().map(|segment| segment.end).sum();
+            if records < KEY_RECORDS && bytes < KEY_BYTES {
+                return Ok((known, label));
+            }
+        }
+        let generation = newest.map_or(0, |(known, _)| known.generation + 1);
+        let slice = Slice { generation, ..slice };
+        let label = u64::from_le_bytes(self.fill()?);
+        let secret = zeroize::Zeroizing::new(self.fill::<32>()?);
+        self.table.put(Slot::Slice { slice, label, secret }).at("write the keys")?;
+        Ok((slice, label))
+    }
+
+    /// Secret in `keys`, synced; then header and run, synced; the folder, synced. Not yet in the manifest.
+    pub(crate) fn create_segment(&mut self, slice: Slice, first: u64) -> Result<u64, Error> {
+        self.key_of(&slice.domain)?;
+        self.limit_open()?;
+        let (slice, label) = self.slice_slot(slice)?;
+        let id = self.next_segment;
+        self.next_segment += 1;
+        let mut segment = Segment::new(Header { store: self.store, id, slice, label });
+        let (run, run_header) = self.new_run(&segment, first)?;
+        let mut bytes = segment.header.encode();
+        segment.end = (bytes.len() + run_header.len()) as u64;
+        bytes.extend_from_slice(&run_header);
+        let name = segment::name(id);
+        let file = self.disk.create(&name).at("create a segment")?;
+        let written = file.write_at(0, &bytes).and_then(|()| file.sync());
+        if let Err(error) = written.and_then(|()| self.disk.sync_folder("segments")) {
+            // Nothing but its header was in it.
+            let _ = self.disk.remove(&name);
+            return Err(Error::from_disk(error, "create a segment"));
+        }
+        segment.next = first;
+        segment.gaps.insert(0, first);
+        segment.allocated = segment.end;
+        segment.file = Some(file);
+        segment.run = Some(run);
+        self.bytes += segment.end;
+        self.segments.insert(id, segment);
+        Ok(id)
+    }
+
+    fn new_run(&mut self, segment: &Segment, first: u64) -> Result<(Run, Vec<u8>), Error> {
+        let slice_key = self.slice_key(&segment.header.slice, segment.header.label)?;
+        let slice_key = slice_key.ok_or(Error::Key(KeyError::NotFound))?;
+        let salt = self.fill::<32>()?;
+        let (key, commitment) = run_key(&slice_key, &segment.hash, &salt).ok_or(Error::Key(KeyError::Suspect))?;
+        let key = SealingKey::new(&key).ok_or(Error::Key(KeyError::Suspect))?;
+        Ok((Run { key, offset: segment.end, first }, RunHeader { first, salt, commitment }.encode()))
+    }
+
+    /// Begins a run behind what the file holds.
+    pub(crate) fn begin_run(&mut self, id: u64, first: u64) -> Result<(), Error> {
+        self.limit_open()?;
+        let Some(mut segment) = self.segments.remove(&id) else { return Err(Error::Io { operation: "append" }) };
+        let begun = self.begin_run_of(&mut segment, first);
+        self.segments.insert(id, segment);
+        begun
+    }
+
+    fn begin_run_of(&mut self, segment: &mut Segment, first: u64) -> Result<(), Error> {
+        let (run, bytes) = self.new_run(segment, first)?;
+        if segment.file.is_none() {
+            segment.file = Some(self.disk.open(&segment::name(segment.header.id)).at("open a segment")?);
+        }
+        let Some(file) = &segment.file else { return Err(Error::Io { operation: "open a segment" }) };
+        if let Err(error) = file.write_at(segment.end, &bytes) {
+            segment.clean &= error == DiskError::Full;
+            return Err(Error::from_disk(error, "append a run"));
+        }
+        segment.unsynced = true;
+        segment.end += bytes.len() as u64;
+        self.bytes += bytes.len() as u64;
+        segment.run = Some(run);
+        Ok(())
+    }
+
+    /// Closes the file that was not used for longest, when too many are open.
+    fn limit_open(&mut self) -> Result<(), Error> {
+        let open = || self.segments.values().filter(|segment| segment.file.is_some());
+        if open().count() < MAX_OPEN {
+            return Ok(());
+        }
+        let oldest = open().min_by_key(|segment| segment.used).map(|segment| segment.header.id);
+        if let Some(segment) = oldest.and_then(|id| self.segments.get_mut(&id)) {
+            if segment.unsynced
+                && let Some(file) = &segment.file
+            {
+                if let Err(error) = file.sync() {
+                    segment.suspect = true;
+                    return Err(Error::from_disk(error, "sync a segment"));
+                }
+                segment.unsynced = false;
+            }
+            (segment.file, segment.run) = (None, None);
+        }
+        Ok(())
+    }
+
+    /// Keeps the store within its bounds: telemetry's oldest slice goes, the other lanes are refused.
+    fn make_room(&mut self, slice: &Slice, bytes: u64) -> Result<(), Error> {
+        while self.bytes + bytes > self.options.cap_bytes || self.segments.len() >= MAX_SEGMENTS {
+            let oldest = self.segments.values().find(|segment| segment.header.slice.lane == Lane::Telemetry);
+            let Some(label) = oldest.map(|segment| segment.header.label) else { return Err(Error::Full) };
+            if slice.lane != Lane::Telemetry && self.bytes + bytes <= self.options.cap_bytes {
+                return Ok(());
+            }
+            let ids: Vec<u64> =
+                self.segments.iter().filter(|(_, s)| s.header.label == label).map(|(id, _)| *id).collect();
+            self.remove(&ids, true)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sync(&mut self) -> Result<(), Error> {
+        self.rewrite_suspects()?;
+        self.manifest.sync().at("sync the manifest")?;
+        let mut marks = Vec::new();
+        let mut failed = None;
+        for (id, segment) in self.segments.iter_mut().filter(|(_, segment)| segment.unsynced) {
+            let Some(file) = &segment.file else { continue };
+            if let Err(error) = file.sync() {
+                segment.suspect = true;
+                segment.run = None;
+                failed = Some(error);
+                continue;
+            }
+            segment.unsynced = false;
+            segment.syncs += 1;
+            if segment.syncs >= 8 || segment.end - segment.marked >= GROWTH {
+                marks.push(*id);
+            }
+            if segment.allocated < segment.end + 4096 && segment.end < self.options.segment_bytes {
+                let ahead = (segment.end + GROWTH).next_multiple_of(GROWTH);
+                // Only a convenience: where there is no room, the file simply grows with each record.
+                if file.set_length(ahead).and_then(|()| file.sync()).is_ok() {
+                    segment.allocated = ahead;
+                }
+            }
+        }
+        if let Some(error) = failed {
+            // What the system could not write may be gone from its memory, too; the records are still in ours to
+            // read. Written anew, they are as good as synced.
+            self.rewrite_suspects().map_err(|_| Error::from_disk(error, "sync a segment"))?;
+        }
+        for id in marks {
+            self.write_mark(id)?;
+        }
+        Ok(())
+    }
+
+    /// Notes how far a segment is synced and whole, so that the next opening begins there.
+    pub(crate) fn write_mark(&mut self, id: u64) -> Result<(), Error> {
+        let Some(segment) = self.segments.get_mut(&id) else { return Ok(()) };
+        let skipped = segment.gaps.count_within(0, segment.next);
+        if segment.run.is_some() && segment.records + skipped == segment.next && skipped == 0 {
+            let mark = segment.mark();
+            (segment.marked, segment.syncs) = (segment.end, 0);
+            self.manifest.append(&Entry::Mark { segment: id, mark }).at("write the manifest")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! All cryptography of the store, by ring: one module to read, one to replace.
+
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use ring::digest::{Context, SHA256};
+use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
+use ring::hmac;
+use zeroize::Zeroizing;
+
+/// Length of an authentication tag.
+pub(crate) const TAG: usize = 16;
+
+/// 32 secret bytes, wiped when dropped.
+pub(crate) type Secret = Zeroizing<[u8; 32]>;
+
+struct Length32;
+
+impl KeyType for Length32 {
+    fn len(&self) -> usize {
+        32
+    }
+}
+
+/// HKDF-SHA-256 to 32 bytes. The parts of `info` are of fixed length or separated by their use.
+pub(crate) fn derive(salt: &[u8], secret: &[u8], info: &[&[u8]]) -> Option<Secret> {
+    let mut out = Zeroizing::new([0; 32]);
+    Salt::new(HKDF_SHA256, salt).extract(secret).expand(info, Length32).ok()?.fill(out.as_mut()).ok()?;
+    Some(out)
+}
+
+pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    for (to, from) in out.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    out
+}
+
+pub(crate) fn keyed_hash(key: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), bytes);
+    for (to, from) in out.iter_mut().zip(tag.as_ref()) {
+        *to = *from;
+    }
+    out
+}
+
+/// Compares in constant time, through a keyed hash as ring offers no bare comparison.
+pub(crate) fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, one);
+    hmac::verify(&key, other, hmac::sign(&key, one).as_ref()).is_ok()
+}
+
+/// A key for ChaCha20-Poly1305. The caller never uses a nonce twice.
+pub(crate) struct SealingKey(LessSafeKey);
+
+impl SealingKey {
+    pub(crate) fn new(key: &Secret) -> Option<Self> {
+        Some(Self(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key.as_ref()).ok()?)))
+    }
+
+    fn nonce(counter: u64) -> Nonce {
+        let [a, b, c, d, e, f, g, h] = counter.to_be_bytes();
+        Nonce::assume_unique_for_key([0, 0, 0, 0, a, b, c, d, e, f, g, h])
+    }
+
+    /// Seals in place and returns the tag.
+    pub(crate) fn seal(&self, counter: u64, aad: &[u8], bytes: &mut [u8]) -> Option<[u8; TAG]> {
+        let tag = self.0.seal_in_place_separate_tag(Self::nonce(counter), Aad::from(aad), bytes).ok()?;
+        tag.as_ref().try_into().ok()
+    }
+
+    /// Opens a copy of sealed bytes with their tag at the end.
+    pub(crate) fn open(&self, counter: u64, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let mut bytes = Zeroizing::new(sealed.to_vec());
+        let length = self.0.open_in_place(Self::nonce(counter), Aad::from(aad), &mut bytes).ok()?.len();
+        bytes.truncate(length);
+        Some(bytes)
+    }
+}

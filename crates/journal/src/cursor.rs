@@ -1,0 +1,197 @@
+//! The file `cursor`: how far each endpoint has come in each segment. Written in place, beforehand allocated, so
+//! that a full disk can still acknowledge. Each slot is kept twice and the older copy is the one overwritten.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::bytes::{Reader, Writer, checked, is_zero};
+use crate::effects::{Disk, DiskError, DiskFile};
+use crate::names::Label;
+
+const FILE: &str = "cursor";
+const SLOT: usize = 64;
+/// What of a slot is written: the rest is zero.
+const USED: usize = 53;
+const PER_CHUNK: usize = 64;
+const CHUNK: usize = 2 * PER_CHUNK * SLOT;
+
+/// A place in a segment: a sequence number, where its frame begins, and where the run that wrote it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) sequence: u64,
+    pub(crate) offset: u64,
+    pub(crate) run: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Cursor {
+    index: usize,
+    generation: u64,
+    up_to: u64,
+}
+
+/// The file and what is in it.
+pub(crate) struct CursorTable {
+    disk: Arc<dyn Disk>,
+    file: Option<Box<dyn DiskFile>>,
+    cursors: BTreeMap<(u64, Label), Cursor>,
+    free: BTreeSet<usize>,
+    slots: usize,
+    dirty: bool,
+}
+
+fn decode(bytes: &[u8]) -> Option<((u64, Label), Cursor)> {
+    let (used, padding) = bytes.split_at_checked(USED)?;
+    let mut read = Reader(checked(used)?);
+    if read.u8()? != 1 || !is_zero(padding) {
+        return None;
+    }
+    let generation = read.u64()?;
+    let key = (read.u64()?, Label::from_number(read.u64()?));
+    let up_to = read.u64()?;
+    read.bytes(16)?;
+    Some((key, Cursor { index: 0, generation, up_to }))
+}
+
+impl CursorTable {
+    /// Reads the file; an absent one is an empty table.
+    pub(crate) fn load(disk: &Arc<dyn Disk>) -> Result<Self, DiskError> {
+        let mut table = Self {
+            disk: Arc::clone(disk),
+            file: None,
+            cursors: BTreeMap::new(),
+            free: BTreeSet::new(),
+            slots: 0,
+            dirty: false,
+        };
+        let file = match disk.open(FILE) {
+            Ok(file) => file,
+            Err(DiskError::NotFound) => return Ok(table),
+            Err(error) => return Err(error),
+        };
+        let length = usize::try_from(file.length()?.min(16 * 1024 * 1024)).unwrap_or(0);
+        let mut bytes = vec![0; length.next_multiple_of(CHUNK)];
+        let (read, _) = bytes.split_at_mut_checked(length).unwrap_or_default();
+        file.read_at(0, read)?;
+        for chunk in bytes.chunks(CHUNK) {
+            let (first, second) = chunk.split_at_checked(PER_CHUNK * SLOT).unwrap_or_default();
+            for (one, other) in first.chunks(SLOT).zip(second.chunks(SLOT)) {
+                let index = table.slots;
+                table.slots += 1;
+                let newest = [decode(one), decode(other)].into_iter().flatten().max_by_key(|(_, c)| c.generation);
+                if let Some((key, cursor)) = newest {
+                    let known = table.cursors.get(&key).is_some_and(|known| known.generation >= cursor.generation);
+                    if !known {
+                        table.cursors.insert(key, Cursor { index, ..cursor });
+                    }
+                } else if is_zero(one) && is_zero(other) {
+                    table.free.insert(index);
+                }
+            }
+        }
+        table.file = Some(file);
+        Ok(table)
+    }
+
+    /// Allocates the file before it is needed.
+    pub(crate) fn allocate(&mut self) -> Result<(), DiskError> {
+        if self.file.is_none() {
+            self.file = Some(match self.disk.create(FILE) {
+                Err(DiskError::AlreadyExists) => self.disk.open(FILE)?,
+                other => other?,
+            });
+            self.disk.sync_folder("")?;
+        }
+        let Some(file) = &self.file else { return Err(DiskError::Io) };
+        if self.free.is_empty() {
+            file.write_at((self.slots / PER_CHUNK * CHUNK) as u64, &[0; CHUNK])?;
+            file.sync()?;
+            self.free.extend(self.slots..self.slots + PER_CHUNK);
+            self.slots += PER_CHUNK;
+        }
+        Ok(())
+    }
+
+    /// Everything below this sequence number was acknowledged.
+    pub(crate) fn up_to(&self, segment: u64, endpoint: Label) -> u64 {
+        self.cursors.get(&(segment, endpoint)).map_or(0, |cursor| cursor.up_to)
+    }
+
+    /// The cursors of a segment.
+    pub(crate) fn of(&self, segment: u64) -> Vec<(Label, u64)> {
+        let of_segment = self.cursors.range((segment, Label::ESSENTIAL)..=(segment, Label::from_number(u64::MAX)));
+        of_segment.map(|((_, endpoint), cursor)| (*endpoint, cursor.up_to)).collect()
+    }
+
+    /// The furthest that any endpoint has come in a segment.
+    pub(crate) fn furthest(&self, segment: u64) -> u64 {
+        let of_segment = self.cursors.range((segment, Label::ESSENTIAL)..=(segment, Label::from_number(u64::MAX)));
+        of_segment.map(|(_, cursor)| cursor.up_to).max().unwrap_or(0)
+    }
+
+    pub(crate) fn highest_segment(&self) -> u64 {
+        self.cursors.last_key_value().map_or(0, |((segment, _), _)| *segment)
+    }
+
+    /// Moves a cursor forward; not synced.
+    pub(crate) fn advance(
+        &mut self,
+        segment: u64,
+        endpoint: Label,
+        up_to: u64,
+        hint: Position,
+    ) -> Result<(), DiskError> {
+        let (index, generation) = match self.cursors.get(&(segment, endpoint)) {
+            Some(cursor) if cursor.up_to >= up_to => return Ok(()),
+            Some(cursor) => (cursor.index, cursor.generation + 1),
+            None => {
+                self.allocate()?;
+                (self.free.first().copied().ok_or(DiskError::Full)?, 1)
+            }
+        };
+        let Some(file) = &self.file else { return Err(DiskError::Io) };
+        let mut out = Writer(Vec::with_capacity(SLOT));
+        out.u8(1).u64(generation).u64(segment).u64(endpoint.number()).u64(up_to).u64(hint.offset).u64(hint.run);
+        out.checksum();
+        out.0.resize(SLOT, 0);
+        self.dirty = true;
+        file.write_at(offset_of(index, generation), &out.0)?;
+        self.free.remove(&index);
+        self.cursors.insert((segment, endpoint), Cursor { index, generation, up_to });
+        Ok(())
+    }
+
+    /// Forgets the cursors of a segment that is gone; not synced, as nothing depends on it.
+    pub(crate) fn forget(&mut self, segment: u64) -> Result<(), DiskError> {
+        let keys: Vec<(u64, Label)> = self
+            .cursors
+            .range((segment, Label::ESSENTIAL)..=(segment, Label::from_number(u64::MAX)))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in keys {
+            if let (Some(cursor), Some(file)) = (self.cursors.get(&key), &self.file) {
+                let index = cursor.index;
+                file.write_at(offset_of(index, 0), &[0; SLOT])?;
+                file.write_at(offset_of(index, 1), &[0; SLOT])?;
+                self.dirty = true;
+                self.cursors.remove(&key);
+                self.free.insert(index);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sync(&mut self) -> Result<(), DiskError> {
+        if let (true, Some(file)) = (self.dirty, &self.file) {
+            file.sync()?;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+}
+
+fn offset_of(index: usize, generation: u64) -> u64 {
+    let first = index / PER_CHUNK * CHUNK + index % PER_CHUNK * SLOT;
+    let second = if generation % 2 == 1 { PER_CHUNK * SLOT } else { 0 };
+    (first + second) as u64
+}

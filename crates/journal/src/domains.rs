@@ -1,0 +1,289 @@
+//! Domains: their keys, made, unlocked, closed and shredded; and the labels that stand for names.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::bytes::Writer;
+use crate::cipher::{self, Secret};
+use crate::effects::{KeyError, KeyProvider};
+use crate::error::{At, Error};
+use crate::journal::{Inner, Journal};
+use crate::keys::{MAX_NAME, MAX_WRAPPED, Slot, write_domain};
+use crate::names::{Alias, Domain, Label, LabelKind, Slice};
+
+/// What became of a shredding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Shredding {
+    /// The key store says that the key is gone.
+    Done,
+    /// The key store does not answer yet; try again at the next opening.
+    Pending,
+}
+
+impl Journal {
+    /// Unlocks the store's own domain. Its key is made in a store that holds nothing yet, never because of an
+    /// error. Calling it again is cheap.
+    ///
+    /// # Errors
+    /// The key store is not ready, or has another key or none for a store that was used before.
+    pub fn unlock(&self) -> Result<(), KeyError> {
+        let mut inner = self.inner();
+        inner.unlock_store()
+    }
+
+    /// HMAC-SHA-256 under a key of the store's own domain: tells the same bytes again and nothing else.
+    ///
+    /// # Errors
+    /// The store's own domain cannot be unlocked.
+    pub fn keyed_hash(&self, bytes: &[u8]) -> Result<[u8; 32], Error> {
+        let mut inner = self.inner();
+        inner.unlock_store()?;
+        let key = inner.derive(&Domain::STORE, b"menshen/0/keyed-hash")?;
+        Ok(cipher::keyed_hash(&key, bytes))
+    }
+
+    /// The label of a name, made on first use and kept, synced. The map can be read without a key.
+    ///
+    /// # Errors
+    /// The name is longer than 256 bytes, or the disk failed.
+    pub fn label(&self, kind: LabelKind, name: &str) -> Result<Label, Error> {
+        if name.len() > MAX_NAME {
+            return Err(Error::TooLarge { limit: MAX_NAME });
+        }
+        let mut inner = self.inner();
+        let known = inner.table.live().filter_map(|slot| match slot {
+            Slot::Label { kind: k, label, name: n } if *k == kind && n == name => Some(*label),
+            _ => None,
+        });
+        if let Some(label) = known.last() {
+            return Ok(label);
+        }
+        let label = Label::from_number(u64::from_le_bytes(inner.fill()?).max(1));
+        let slot = Slot::Label { kind, label, name: name.to_owned() };
+        inner.table.put(slot).at("write the keys")?;
+        Ok(label)
+    }
+
+    /// The name that a label stands for.
+    #[must_use]
+    pub fn label_name(&self, label: Label) -> Option<String> {
+        let inner = self.inner();
+        inner.table.live().find_map(|slot| match slot {
+            Slot::Label { label: l, name, .. } if *l == label => Some(name.clone()),
+            _ => None,
+        })
+    }
+
+    /// Makes the key of a domain under a new alias, synced.
+    ///
+    /// # Errors
+    /// The domain has a key, or had one and records of it are still there; the alias is taken; the key store is not
+    /// ready; the disk failed.
+    pub fn create_domain(&self, domain: &Domain, alias: &Alias) -> Result<(), Error> {
+        let mut inner = self.inner();
+        inner.create_domain(domain, alias)
+    }
+
+    /// The alias that protects a domain.
+    #[must_use]
+    pub fn alias(&self, domain: &Domain) -> Option<Alias> {
+        let inner = self.inner();
+        inner.wrapped(domain).map(|(alias, _, _)| alias)
+    }
+
+    /// Unlocks a domain, one that was closed, too.
+    ///
+    /// # Errors
+    /// [`KeyError::NotFound`] where the alias is absent, [`KeyError::Refused`] where it is another key.
+    pub fn unlock_domain(&self, domain: &Domain) -> Result<(), KeyError> {
+        let mut inner = self.inner();
+        inner.unlock_domain(domain)?;
+        inner.closed.remove(domain);
+        Ok(())
+    }
+
+    /// 32 bytes that only this domain's key and this `info` give.
+    ///
+    /// # Errors
+    /// The domain is closed or cannot be unlocked.
+    pub fn derive(&self, domain: &Domain, info: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
+        let mut inner = self.inner();
+        inner.derive(domain, info)
+    }
+
+    /// Wipes a domain's keys from memory. It is neither read nor written until it is unlocked again.
+    pub fn close_domain(&self, domain: &Domain) {
+        self.inner().close(domain);
+    }
+
+    /// Destroys a domain: its key first, then its slices' secrets and its files. Calling it again is right, and
+    /// needed while it answers [`Shredding::Pending`].
+    ///
+    /// # Errors
+    /// The disk failed; the domain stays closed.
+    pub fn shred(&self, domain: &Domain) -> Result<Shredding, Error> {
+        let mut inner = self.inner();
+        inner.shred(domain)
+    }
+}
+
+impl Inner {
+    fn unlock_store(&mut self) -> Result<(), KeyError> {
+        if self.wrapped(&Domain::STORE).is_none() {
+            let keyless = |slot: &Slot| matches!(slot, Slot::Store(_) | Slot::Label { .. });
+            let is_unused = self.segments.is_empty() && self.report.quarantined == 0 && self.report.missing == 0;
+            if !is_unused || self.table.damaged() > 0 || !self.table.live().all(keyless) {
+                return Err(KeyError::NotFound);
+            }
+            let alias = Alias::random(self.effects.randomness.as_ref()).map_err(|_| KeyError::Suspect)?;
+            return self.create_domain(&Domain::STORE, &alias).map_err(|error| match error {
+                Error::Key(error) => error,
+                _ => KeyError::Suspect,
+            });
+        }
+        self.unlock_domain(&Domain::STORE)
+    }
+
+    fn wrapped(&self, domain: &Domain) -> Option<(Alias, Vec<u8>, [u8; 32])> {
+        let of_domain = self.table.live().filter_map(|slot| match slot {
+            Slot::Domain { domain: d, alias, wrapped, commitment } if d == domain => {
+                Some((alias.clone(), wrapped.clone(), *commitment))
+            }
+            _ => None,
+        });
+        of_domain.last()
+    }
+
+    fn context(&self, label: &[u8], domain: &Domain) -> Writer {
+        let mut out = Writer::default();
+        out.bytes(label).bytes(&self.store);
+        write_domain(&mut out, domain);
+        out
+    }
+
+    fn create_domain(&mut self, domain: &Domain, alias: &Alias) -> Result<(), Error> {
+        if self.wrapped(domain).is_some() {
+            return Err(Error::AlreadyExists);
+        }
+        // Records sealed under a key that is gone are never a reason to make another in its place.
+        if self.segments.values().any(|segment| segment.header.slice.domain == *domain) {
+            return Err(Error::Key(KeyError::NotFound));
+        }
+        let secret = Zeroizing::new(self.fill::<32>()?);
+        let keys: Arc<dyn KeyProvider> = Arc::clone(&self.effects.keys);
+        keys.create(alias)?;
+        let written = self.write_domain_slot(domain, alias, &secret);
+        if written.is_err() {
+            // The key protects nothing and nobody knows it; a failure here leaves an unused key behind.
+            let _ = keys.destroy(alias);
+        }
+        written
+    }
+
+    fn write_domain_slot(&mut self, domain: &Domain, alias: &Alias, secret: &Secret) -> Result<(), Error> {
+        let mut aad = self.context(b"menshen/0/domain-secret", domain);
+        aad.bytes(alias.as_str().as_bytes());
+        let wrapped = self.effects.keys.wrap(alias, secret.as_ref(), &aad.0)?;
+        if wrapped.len() > MAX_WRAPPED {
+            return Err(Error::TooLarge { limit: MAX_WRAPPED });
+        }
+        let (key, commitment) = self.domain_key(domain, secret).ok_or(KeyError::Suspect)?;
+        let slot = Slot::Domain { domain: *domain, alias: alias.clone(), wrapped, commitment };
+        self.table.put(slot).at("write the keys")?;
+        self.closed.remove(domain);
+        self.domains.insert(*domain, key);
+        Ok(())
+    }
+
+    fn domain_key(&self, domain: &Domain, secret: &Secret) -> Option<(Secret, [u8; 32])> {
+        let key = cipher::derive(&[], secret.as_ref(), &[&self.context(b"menshen/0/domain-key", domain).0])?;
+        let commitment =
+            cipher::derive(&[], secret.as_ref(), &[&self.context(b"menshen/0/domain-commitment", domain).0])?;
+        Some((key, *commitment))
+    }
+
+    fn unlock_domain(&mut self, domain: &Domain) -> Result<(), KeyError> {
+        if self.domains.contains_key(domain) {
+            return Ok(());
+        }
+        let (alias, wrapped, committed) = self.wrapped(domain).ok_or(KeyError::NotFound)?;
+        let mut aad = self.context(b"menshen/0/domain-secret", domain);
+        aad.bytes(alias.as_str().as_bytes());
+        let bytes = self.effects.keys.unwrap(&alias, &wrapped, &aad.0)?;
+        let secret: Secret = Zeroizing::new(bytes.as_slice().try_into().map_err(|_| KeyError::Refused)?);
+        let (key, commitment) = self.domain_key(domain, &secret).ok_or(KeyError::Suspect)?;
+        if !cipher::same(&commitment, &committed) {
+            return Err(KeyError::Refused);
+        }
+        self.domains.insert(*domain, key);
+        Ok(())
+    }
+
+    /// The key of a domain, which is unlocked at its first use.
+    pub(crate) fn key_of(&mut self, domain: &Domain) -> Result<&Secret, Error> {
+        if self.closed.contains(domain) {
+            return Err(Error::Closed);
+        }
+        self.unlock_domain(domain)?;
+        self.domains.get(domain).ok_or(Error::Key(KeyError::NotFound))
+    }
+
+    pub(crate) fn derive(&mut self, domain: &Domain, info: &[u8]) -> Result<Secret, Error> {
+        let key = self.key_of(domain)?;
+        cipher::derive(&[], key.as_ref(), &[b"menshen/0/derive", info]).ok_or(Error::Key(KeyError::Suspect))
+    }
+
+    /// The key of a slice; `None` where its secret is gone.
+    pub(crate) fn slice_key(&mut self, slice: &Slice, label: u64) -> Result<Option<Secret>, Error> {
+        let secret = self.table.live().find_map(|slot| match slot {
+            Slot::Slice { label: l, secret, slice: s } if *l == label && s == slice => Some(secret.clone()),
+            _ => None,
+        });
+        let Some(secret) = secret else { return Ok(None) };
+        let mut info = self.context(b"menshen/0/slice-key", &slice.domain);
+        info.u8(slice.lane.number()).u64(slice.width).u64(slice.bucket).u32(slice.generation).u64(label);
+        let key = self.key_of(&slice.domain)?;
+        Ok(cipher::derive(secret.as_ref(), key.as_ref(), &[&info.0]))
+    }
+
+    fn close(&mut self, domain: &Domain) {
+        self.domains.remove(domain);
+        self.closed.insert(*domain);
+        if domain.purpose == Label::ESSENTIAL {
+            self.ledgers.remove(&domain.account);
+        }
+        for segment in self.segments.values_mut().filter(|segment| segment.header.slice.domain == *domain) {
+            segment.run = None;
+        }
+    }
+
+    fn shred(&mut self, domain: &Domain) -> Result<Shredding, Error> {
+        self.close(domain);
+        let keys = Arc::clone(&self.effects.keys);
+        let gone = match self.wrapped(domain) {
+            None => true,
+            Some((alias, _, _)) => {
+                // Whatever this answers, only `exists` decides.
+                let _ = keys.destroy(&alias);
+                keys.exists(&alias) == Ok(false)
+            }
+        };
+        let destroyed =
+            self.table.destroy(|slot| matches!(slot, Slot::Slice { slice, .. } if slice.domain == *domain));
+        destroyed.at("write the keys")?;
+        let of_domain = self.segments.iter().filter(|(_, segment)| segment.header.slice.domain == *domain);
+        let ids: Vec<u64> = of_domain.map(|(id, _)| *id).collect();
+        self.remove(&ids, false)?;
+        if !gone {
+            return Ok(Shredding::Pending);
+        }
+        let destroyed = self.table.destroy(|slot| match slot {
+            Slot::Domain { domain: d, .. } | Slot::Ledger { domain: d, .. } => d == domain,
+            _ => false,
+        });
+        destroyed.at("write the keys")?;
+        Ok(Shredding::Done)
+    }
+}

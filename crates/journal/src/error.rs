@@ -1,0 +1,180 @@
+//! What goes wrong in the store, with stable codes.
+
+use std::fmt;
+
+use crate::effects::{DiskError, KeyError, RandomnessError};
+
+/// Why a store could not be opened. Nothing in the folder was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process, or another [`Journal`](crate::Journal) of this one, has it open.
+    Busy,
+    /// The folder or its disk is read-only.
+    ReadOnly,
+    /// The disk is full.
+    Full,
+    /// The path is not a folder.
+    NotAFolder,
+    /// The folder holds something else, or its manifest cannot be read.
+    NotAStore,
+    /// The disk failed.
+    Io {
+        /// What was being done.
+        operation: &'static str,
+    },
+    /// The source of randomness failed.
+    Randomness,
+}
+
+impl OpenError {
+    /// A stable code in kebab-case.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Busy => "store-busy",
+            Self::ReadOnly => "store-read-only",
+            Self::Full => "store-full",
+            Self::NotAFolder => "not-a-folder",
+            Self::NotAStore => "not-a-store",
+            Self::Io { .. } => "io",
+            Self::Randomness => "randomness",
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("the store is open elsewhere; close it there, or use a folder for each process"),
+            Self::ReadOnly => f.write_str("the store's folder is read-only; give the app the right to write"),
+            Self::Full => f.write_str("the disk is full; free some space and open the store again"),
+            Self::NotAFolder => f.write_str("the store's path is not a folder"),
+            Self::NotAStore => f.write_str("the folder is not a store; nothing in it was touched; give another"),
+            Self::Io { operation } => write!(f, "the disk failed ({operation})"),
+            Self::Randomness => f.write_str("the source of randomness failed"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<DiskError> for OpenError {
+    fn from(error: DiskError) -> Self {
+        match error {
+            DiskError::Busy => Self::Busy,
+            DiskError::ReadOnly => Self::ReadOnly,
+            DiskError::Full => Self::Full,
+            DiskError::NotAFolder => Self::NotAFolder,
+            DiskError::NotFound | DiskError::AlreadyExists | DiskError::Io => Self::Io { operation: "open" },
+        }
+    }
+}
+
+/// Why a call on an open store failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store's limit or the disk is full; nothing that was there is lost.
+    Full,
+    /// The folder or its disk is read-only.
+    ReadOnly,
+    /// The domain was closed; unlock it first.
+    Closed,
+    /// The domain has a key already.
+    AlreadyExists,
+    /// The record is larger than the limit.
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The disk failed.
+    Io {
+        /// What was being done.
+        operation: &'static str,
+    },
+    /// The key store failed.
+    Key(KeyError),
+    /// The source of randomness failed.
+    Randomness,
+    /// The ledger does not verify, so nothing is added to it.
+    LedgerBroken {
+        /// The first bad entry, where it is known.
+        sequence: Option<u64>,
+    },
+}
+
+impl Error {
+    pub(crate) fn from_disk(error: DiskError, operation: &'static str) -> Self {
+        match error {
+            DiskError::Full => Self::Full,
+            DiskError::ReadOnly => Self::ReadOnly,
+            _ => Self::Io { operation },
+        }
+    }
+
+    /// A stable code in kebab-case.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Full => "store-full",
+            Self::ReadOnly => "store-read-only",
+            Self::Closed => "closed",
+            Self::AlreadyExists => "domain-exists",
+            Self::TooLarge { .. } => "too-large",
+            Self::Io { .. } => "io",
+            Self::Key(error) => error.code(),
+            Self::Randomness => "randomness",
+            Self::LedgerBroken { .. } => "ledger-broken",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("the store or its disk is full"),
+            Self::ReadOnly => f.write_str("the store's folder is read-only"),
+            Self::Closed => f.write_str("the domain is closed; unlock it first"),
+            Self::AlreadyExists => f.write_str("the domain has a key already; take the next epoch"),
+            Self::TooLarge { limit } => write!(f, "the record is larger than {limit} bytes"),
+            Self::Io { operation } => write!(f, "the disk failed ({operation})"),
+            Self::Key(error) => write!(f, "{error}"),
+            Self::Randomness => f.write_str("the source of randomness failed"),
+            Self::LedgerBroken { .. } => f.write_str("the ledger does not verify"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        Self::Key(error)
+    }
+}
+
+impl From<RandomnessError> for Error {
+    fn from(_: RandomnessError) -> Self {
+        Self::Randomness
+    }
+}
+
+/// Names the operation in which the disk failed.
+pub(crate) trait At<T> {
+    fn at(self, operation: &'static str) -> Result<T, Error>;
+    fn opening(self, operation: &'static str) -> Result<T, OpenError>;
+}
+
+impl<T> At<T> for Result<T, DiskError> {
+    fn at(self, operation: &'static str) -> Result<T, Error> {
+        self.map_err(|error| Error::from_disk(error, operation))
+    }
+
+    fn opening(self, operation: &'static str) -> Result<T, OpenError> {
+        self.map_err(|error| match OpenError::from(error) {
+            OpenError::Io { .. } => OpenError::Io { operation },
+            other => other,
+        })
+    }
+}

@@ -1,0 +1,366 @@
+//! The journal: opening a store and what is known of it while it is open.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::bytes::is_zero;
+use crate::cipher::Secret;
+use crate::cursor::CursorTable;
+use crate::effects::{Disk, DiskError, DiskLock, Effects};
+use crate::error::{At, Error, OpenError};
+use crate::keys::{KeyTable, Slot};
+use crate::ledger::LedgerTail;
+use crate::manifest::{self, Manifest};
+use crate::markers;
+use crate::names::{Domain, Label, Slice};
+use crate::segment::{self, Header, Segment};
+
+/// How a store is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The most bytes of all segments together. Beyond it telemetry drops its oldest and the other lanes are full.
+    pub cap_bytes: u64,
+    /// A segment that reached this many bytes is followed by another.
+    pub segment_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cap_bytes: 64 * 1024 * 1024, segment_bytes: 4 * 1024 * 1024 }
+    }
+}
+
+/// What opening a store found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenReport {
+    /// Segments in use.
+    pub segments: u64,
+    /// Whole records in them.
+    pub records: u64,
+    /// Segments that the manifest did not list and that were taken in from their own headers.
+    pub adopted: u64,
+    /// Files left alone because they are not understood or must not come back.
+    pub quarantined: u64,
+    /// Listed segments whose files are missing.
+    pub missing: u64,
+    /// Records of which only a gap in the numbering is left.
+    pub damaged_records: u64,
+    /// Bytes behind the last whole record of a segment: a write that did not finish, or damage.
+    pub torn_bytes: u64,
+    /// Slots of the key file of which neither copy can be read.
+    pub damaged_keys: u64,
+    /// Whether frames of the manifest were lost.
+    pub manifest_damaged: bool,
+}
+
+/// How a store is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// Bytes of all segments.
+    pub bytes: u64,
+    /// Segments in use.
+    pub segments: u64,
+    /// Whole records on disk.
+    pub records: u64,
+    /// Records dropped by telemetry's bound, ever.
+    pub dropped: u64,
+    /// Records that an endpoint refused, kept until they expire.
+    pub quarantined: u64,
+    /// Files left alone since the store was opened.
+    pub quarantined_files: u64,
+    /// Damaged records met since the store was opened.
+    pub damaged: u64,
+    /// Segments whose last sync failed and whose records are to be written anew.
+    pub suspect: u64,
+}
+
+/// An open store. It holds the folder's lock until it is dropped; nothing is synced by dropping it.
+pub struct Journal {
+    pub(crate) effects: Effects,
+    inner: Mutex<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) effects: Effects,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) options: Options,
+    pub(crate) store: [u8; 16],
+    pub(crate) table: KeyTable,
+    pub(crate) cursors: CursorTable,
+    pub(crate) manifest: Manifest,
+    pub(crate) segments: BTreeMap<u64, Segment>,
+    /// The segment to append to, by slice without its generation.
+    pub(crate) active: HashMap<Slice, u64>,
+    pub(crate) next_segment: u64,
+    pub(crate) domains: HashMap<Domain, Secret>,
+    pub(crate) closed: HashSet<Domain>,
+    pub(crate) ledgers: HashMap<Label, LedgerTail>,
+    /// Where the records of a suspect segment went.
+    pub(crate) moved: BTreeMap<u64, u64>,
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) bytes: u64,
+    pub(crate) damaged: u64,
+    pub(crate) uses: u64,
+    pub(crate) report: OpenReport,
+    _lock: Box<dyn DiskLock>,
+}
+
+impl Journal {
+    /// Opens the store in a folder, or begins one in an empty folder. It looks at structure only: no key is needed,
+    /// and damage is reported, never repaired by deleting.
+    ///
+    /// # Errors
+    /// The store is in use, read-only, full, or no store; what was there is unchanged.
+    pub fn open(effects: Effects, options: Options) -> Result<Self, OpenError> {
+        let disk = Arc::clone(&effects.disk);
+        let names = disk.list("").opening("list the folder")?;
+        let is_ours = |name: &String| {
+            matches!(name.as_str(), "keys" | "cursor" | "segments")
+                || manifest::number_of(name).is_some()
+                || markers::domain_of(name).is_some()
+        };
+        let foreign = |name: &String| *name != "lock" && !is_ours(name);
+        if names.iter().any(foreign) && !names.iter().any(is_ours) {
+            return Err(OpenError::NotAStore);
+        }
+        let lock = disk.lock().opening("lock the folder")?;
+        let names = disk.list("").opening("list the folder")?;
+        let table = KeyTable::load(&disk).opening("read the keys")?;
+        let cursors = CursorTable::load(&disk).opening("read the cursors")?;
+        let numbers: Vec<u64> = names.iter().filter_map(|name| manifest::number_of(name)).collect();
+        let had_manifest = !numbers.is_empty();
+        let mut loaded = manifest::load(disk.as_ref(), numbers).opening("read the manifest")?;
+        let files = Files::look(disk.as_ref()).opening("read the segments")?;
+
+        let in_table = table.live().find_map(|slot| if let Slot::Store(id) = slot { Some(*id) } else { None });
+        let known = in_table.or(loaded.state.store).or_else(|| files.headers.values().flatten().next().map(|h| h.store));
+        let is_new = known.is_none();
+        let store = match known {
+            Some(store) => store,
+            None => {
+                // A creation that did not finish leaves nothing but zeros; anything else is not ours to replace.
+                let garbage = table.damaged() > 0 || !files.headers.is_empty() || files.unknown > 0;
+                if garbage || (had_manifest && !manifest_is_empty(disk.as_ref(), &names)) {
+                    return Err(OpenError::NotAStore);
+                }
+                let mut id = [0; 16];
+                effects.randomness.fill(&mut id).map_err(|_| OpenError::Randomness)?;
+                id
+            }
+        };
+        if loaded.state.store.is_some_and(|other| other != store) {
+            // A manifest of another store says nothing about this one.
+            loaded = loaded.empty();
+        }
+        let damaged_manifest = (had_manifest || !is_new) && loaded.damaged;
+        let mut inner = Inner {
+            manifest: Manifest::from_loaded(&disk, store, loaded),
+            disk,
+            options,
+            store,
+            table,
+            cursors,
+            segments: BTreeMap::new(),
+            active: HashMap::new(),
+            next_segment: 0,
+            domains: HashMap::new(),
+            closed: HashSet::new(),
+            ledgers: HashMap::new(),
+            moved: BTreeMap::new(),
+            buffer: Vec::new(),
+            bytes: 0,
+            damaged: 0,
+            uses: 0,
+            report: OpenReport::default(),
+            effects: effects.clone(),
+            _lock: lock,
+        };
+        if in_table.is_none() {
+            inner.disk.create_folder("segments").opening("create the folder of segments")?;
+            inner.disk.sync_folder("").opening("sync the folder")?;
+            inner.table.put(Slot::Store(store)).opening("write the keys")?;
+            inner.cursors.allocate().opening("write the cursors")?;
+        }
+        inner.report.damaged_keys = inner.table.damaged();
+        inner.report.manifest_damaged = damaged_manifest;
+        inner.report.quarantined = files.unknown;
+        inner.take_in(files, damaged_manifest).opening("read the segments")?;
+        if is_new {
+            inner.manifest.sync().opening("write the manifest")?;
+        }
+        Ok(Self { effects, inner: Mutex::new(inner) })
+    }
+
+    /// What opening found.
+    #[must_use]
+    pub fn report(&self) -> OpenReport {
+        self.inner().report
+    }
+
+    /// The store's random id.
+    #[must_use]
+    pub fn store_id(&self) -> [u8; 16] {
+        self.inner().store
+    }
+
+    /// How the store is now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let inner = self.inner();
+        Health {
+            bytes: inner.bytes,
+            segments: inner.segments.len() as u64,
+            records: inner.segments.values().map(|segment| segment.records).sum(),
+            dropped: inner.manifest.state.dropped,
+            quarantined: inner.manifest.state.refused.values().map(crate::ranges::Ranges::count).sum(),
+            quarantined_files: inner.report.quarantined,
+            damaged: inner.damaged,
+            suspect: inner.segments.values().filter(|segment| segment.suspect).count() as u64,
+        }
+    }
+
+    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("effects", &self.effects).finish_non_exhaustive()
+    }
+}
+
+fn manifest_is_empty(disk: &dyn Disk, names: &[String]) -> bool {
+    names.iter().filter(|name| manifest::number_of(name).is_some()).all(|name| {
+        disk.open(name).and_then(|file| {
+            let mut bytes = vec![0; usize::try_from(file.length()?.min(4096)).unwrap_or(0)];
+            let count = file.read_at(0, &mut bytes)?;
+            Ok(is_zero(bytes.get(..count).unwrap_or(&[])))
+        }) == Ok(true)
+    })
+}
+
+/// The files of the folder of segments, with their own headers where those can be read.
+struct Files {
+    headers: BTreeMap<u64, Option<Header>>,
+    /// Files whose names are no segment's.
+    unknown: u64,
+}
+
+impl Files {
+    fn look(disk: &dyn Disk) -> Result<Self, DiskError> {
+        let mut files = Self { headers: BTreeMap::new(), unknown: 0 };
+        for name in disk.list("segments")? {
+            let id = u64::from_str_radix(&name, 16).ok().filter(|id| segment::name(*id).ends_with(&format!("/{name}")));
+            let Some(id) = id else {
+                files.unknown += 1;
+                continue;
+            };
+            let file = disk.open(&segment::name(id))?;
+            let mut bytes = [0; segment::HEADER];
+            let count = file.read_at(0, &mut bytes)?;
+            if is_zero(&bytes) && file.length()? <= segment::HEADER as u64 {
+                // Created, and nothing written before the end: nothing is lost with it.
+                disk.remove(&segment::name(id))?;
+                continue;
+            }
+            files.headers.insert(id, bytes.get(..count).and_then(Header::decode));
+        }
+        Ok(files)
+    }
+}
+
+impl Inner {
+    /// Decides about every file of a segment: in use, finished, taken in, or left alone.
+    fn take_in(&mut self, files: Files, damaged_manifest: bool) -> Result<(), DiskError> {
+        let highest = files.headers.last_key_value().map_or(0, |(id, _)| *id);
+        let known = self.manifest.state.next_segment;
+        self.next_segment = known.max(highest + 1).max(self.cursors.highest_segment().saturating_add(1));
+        let is_missing = |id: &&u64| !files.headers.contains_key(id);
+        self.report.missing = self.manifest.state.listed.keys().filter(is_missing).count() as u64;
+        for (id, own) in files.headers {
+            if self.manifest.state.retired.contains(&id) {
+                // The removal was decided and did not come to its end. What cannot go now goes next time.
+                let _ = self.disk.remove(&segment::name(id));
+                continue;
+            }
+            let own = own.filter(|header| header.id == id && header.store == self.store);
+            let (header, mark) = match (self.manifest.state.listed.get(&id), own) {
+                (Some((listed, mark)), own) if own.is_none() || own.as_ref() == Some(listed) => (listed.clone(), *mark),
+                (None, Some(own)) if id >= known || damaged_manifest => {
+                    self.manifest.adopt(&own);
+                    self.report.adopted += 1;
+                    (own, None)
+                }
+                _ => {
+                    self.report.quarantined += 1;
+                    continue;
+                }
+            };
+            let mut segment = Segment::new(header);
+            let file = self.disk.open(&segment::name(id))?;
+            let found = segment.scan(file.as_ref(), mark)?;
+            self.report.damaged_records += found.lost;
+            self.report.torn_bytes += found.torn_bytes;
+            let state = &self.manifest.state;
+            let ends = state.delivered.iter().chain(&state.refused).filter(|((of, _), _)| *of == id);
+            let said = ends.map(|(_, ranges)| ranges.end()).max().unwrap_or(0);
+            segment.skip_to(said.max(self.cursors.furthest(id)));
+            self.report.records += segment.records;
+            self.bytes += segment.end;
+            if segment.clean {
+                self.active.insert(Slice { generation: 0, ..segment.header.slice }, id);
+            }
+            self.segments.insert(id, segment);
+        }
+        self.report.segments = self.segments.len() as u64;
+        Ok(())
+    }
+
+    pub(crate) fn fill<const N: usize>(&self) -> Result<[u8; N], Error> {
+        let mut bytes = [0; N];
+        self.effects.randomness.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Retires segments: said in the manifest, synced, then their slices' secrets go where nothing else needs
+    /// them, then the files.
+    pub(crate) fn remove(&mut self, ids: &[u64], count_as_dropped: bool) -> Result<u64, Error> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        for id in ids {
+            let dropped = if count_as_dropped { self.undelivered(*id) } else { 0 };
+            self.manifest.append(&manifest::Entry::Retired { segment: *id, dropped }).at("write the manifest")?;
+        }
+        self.manifest.sync().at("sync the manifest")?;
+        let mut labels = HashSet::new();
+        for id in ids {
+            if let Some(segment) = self.segments.remove(id) {
+                self.bytes = self.bytes.saturating_sub(segment.end);
+                labels.insert(segment.header.label);
+                self.active.retain(|_, active| active != id);
+            }
+        }
+        labels.retain(|label| !self.segments.values().any(|segment| segment.header.label == *label));
+        let destroyed = self.table.destroy(|slot| matches!(slot, Slot::Slice { label, .. } if labels.contains(label)));
+        destroyed.at("write the keys")?;
+        for id in ids {
+            self.cursors.forget(*id).at("write the cursors")?;
+            match self.disk.remove(&segment::name(*id)) {
+                Ok(()) | Err(DiskError::NotFound) => {}
+                Err(error) => return Err(Error::from_disk(error, "remove a segment")),
+            }
+        }
+        Ok(ids.len() as u64)
+    }
+
+    /// Records of a segment that are not behind every cursor it has.
+    fn undelivered(&self, id: u64) -> u64 {
+        let Some(segment) = self.segments.get(&id) else { return 0 };
+        let furthest = self.cursors.furthest(id);
+        (segment.next - furthest.min(segment.next)).saturating_sub(segment.gaps.count_within(furthest, segment.next))
+    }
+}

@@ -1,0 +1,238 @@
+//! The file `keys`: slots of 512 bytes, each kept twice, in blocks of 4 KiB apart. Written in place.
+//!
+//! It holds the store's id, wrapped domain secrets, slice secrets, sealed ledger seeds, and the names of labels.
+//! Destroying one means overwriting both copies with zeros.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::bytes::{Reader, Writer, checked, is_zero};
+use crate::cipher::Secret;
+use crate::effects::{Disk, DiskError, DiskFile};
+use crate::names::{Alias, Domain, Label, LabelKind, Lane, Slice};
+
+const FILE: &str = "keys";
+const SLOT: usize = 512;
+/// Slots in a chunk: 4 KiB of first copies, then 4 KiB of second ones.
+const PER_CHUNK: usize = 8;
+const CHUNK: usize = 2 * PER_CHUNK * SLOT;
+/// The longest wrapped secret that fits a slot beside the longest alias.
+pub(crate) const MAX_WRAPPED: usize = 320;
+/// The longest name of a label.
+pub(crate) const MAX_NAME: usize = 256;
+
+/// What one slot holds.
+#[derive(Clone)]
+pub(crate) enum Slot {
+    Store([u8; 16]),
+    Domain { domain: Domain, alias: Alias, wrapped: Vec<u8>, commitment: [u8; 32] },
+    Slice { slice: Slice, label: u64, secret: Secret },
+    Label { kind: LabelKind, label: Label, name: String },
+    Ledger { domain: Domain, public_key: [u8; 32], sealed_seed: Vec<u8> },
+}
+
+impl Slot {
+    fn encode(&self, generation: u64) -> Zeroizing<Vec<u8>> {
+        let mut out = Writer(Vec::with_capacity(SLOT));
+        let number: u8 = match self {
+            Self::Store(_) => 1,
+            Self::Domain { .. } => 2,
+            Self::Slice { .. } => 3,
+            Self::Label { .. } => 4,
+            Self::Ledger { .. } => 5,
+        };
+        out.u8(number).u64(generation);
+        match self {
+            Self::Store(id) => {
+                out.bytes(id);
+            }
+            Self::Domain { domain, alias, wrapped, commitment } => {
+                write_domain(&mut out, domain);
+                out.short(alias.as_str().as_bytes()).short(wrapped).bytes(commitment);
+            }
+            Self::Slice { slice, label, secret } => {
+                write_domain(&mut out, &slice.domain);
+                out.u8(slice.lane.number()).u64(slice.width).u64(slice.bucket).u32(slice.generation);
+                out.u64(*label).bytes(secret.as_ref());
+            }
+            Self::Label { kind, label, name } => {
+                out.u8(kind.number()).u64(label.number()).short(name.as_bytes());
+            }
+            Self::Ledger { domain, public_key, sealed_seed } => {
+                write_domain(&mut out, domain);
+                out.bytes(public_key).short(sealed_seed);
+            }
+        }
+        out.0.resize(SLOT - 4, 0);
+        out.checksum();
+        Zeroizing::new(out.0)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<(u64, Self)> {
+        let mut read = Reader(checked(bytes)?);
+        let number = read.u8()?;
+        let generation = read.u64()?;
+        let slot = match number {
+            1 => Self::Store(read.array()?),
+            2 => {
+                let domain = read_domain(&mut read)?;
+                let alias = Alias::parse(std::str::from_utf8(read.short()?).ok()?).ok()?;
+                Self::Domain { domain, alias, wrapped: read.short()?.to_vec(), commitment: read.array()? }
+            }
+            3 => {
+                let domain = read_domain(&mut read)?;
+                let lane = Lane::from_number(read.u8()?)?;
+                let slice = Slice { domain, lane, width: read.u64()?, bucket: read.u64()?, generation: read.u32()? };
+                Self::Slice { slice, label: read.u64()?, secret: Zeroizing::new(read.array()?) }
+            }
+            4 => {
+                let kind = LabelKind::from_number(read.u8()?)?;
+                let label = Label::from_number(read.u64()?);
+                Self::Label { kind, label, name: std::str::from_utf8(read.short()?).ok()?.to_owned() }
+            }
+            5 => {
+                let domain = read_domain(&mut read)?;
+                Self::Ledger { domain, public_key: read.array()?, sealed_seed: read.short()?.to_vec() }
+            }
+            _ => return None,
+        };
+        Some((generation, slot))
+    }
+}
+
+pub(crate) fn write_domain(out: &mut Writer, domain: &Domain) {
+    out.u64(domain.account.number()).u64(domain.purpose.number()).u64(domain.epoch);
+}
+
+pub(crate) fn read_domain(read: &mut Reader<'_>) -> Option<Domain> {
+    let account = Label::from_number(read.u64()?);
+    Some(Domain { account, purpose: Label::from_number(read.u64()?), epoch: read.u64()? })
+}
+
+enum State {
+    Free,
+    Live(u64, Slot),
+    /// Neither copy can be read; kept as it is.
+    Damaged,
+}
+
+/// The file and what is in it.
+pub(crate) struct KeyTable {
+    disk: Arc<dyn Disk>,
+    file: Option<Box<dyn DiskFile>>,
+    slots: Vec<State>,
+    generation: u64,
+}
+
+impl KeyTable {
+    /// Reads the file; an absent one is an empty table.
+    pub(crate) fn load(disk: &Arc<dyn Disk>) -> Result<Self, DiskError> {
+        let mut table = Self { disk: Arc::clone(disk), file: None, slots: Vec::new(), generation: 1 };
+        let file = match disk.open(FILE) {
+            Ok(file) => file,
+            Err(DiskError::NotFound) => return Ok(table),
+            Err(error) => return Err(error),
+        };
+        // A real file is far below this; what is longer was not written here.
+        let length = usize::try_from(file.length()?.min(64 * 1024 * 1024)).unwrap_or(0);
+        let mut bytes = Zeroizing::new(vec![0; length.next_multiple_of(CHUNK)]);
+        let (read, _) = bytes.split_at_mut_checked(length).unwrap_or_default();
+        file.read_at(0, read)?;
+        for chunk in bytes.chunks(CHUNK) {
+            let (first, second) = chunk.split_at_checked(PER_CHUNK * SLOT).unwrap_or_default();
+            for (one, other) in first.chunks(SLOT).zip(second.chunks(SLOT)) {
+                let newest = [Slot::decode(one), Slot::decode(other)].into_iter().flatten().max_by_key(|(g, _)| *g);
+                table.slots.push(match newest {
+                    Some((generation, slot)) => {
+                        table.generation = table.generation.max(generation.saturating_add(1));
+                        State::Live(generation, slot)
+                    }
+                    None if is_zero(one) && is_zero(other) => State::Free,
+                    None => State::Damaged,
+                });
+            }
+        }
+        table.file = Some(file);
+        Ok(table)
+    }
+
+    /// Every slot that can be read, the newest of equals last.
+    pub(crate) fn live(&self) -> impl Iterator<Item = &Slot> {
+        let mut live: Vec<(u64, &Slot)> = self
+            .slots
+            .iter()
+            .filter_map(|state| match state {
+                State::Live(generation, slot) => Some((*generation, slot)),
+                State::Free | State::Damaged => None,
+            })
+            .collect();
+        live.sort_by_key(|(generation, _)| *generation);
+        live.into_iter().map(|(_, slot)| slot)
+    }
+
+    pub(crate) fn damaged(&self) -> u64 {
+        self.slots.iter().filter(|state| matches!(state, State::Damaged)).count() as u64
+    }
+
+    /// Writes a slot, twice, and syncs it.
+    pub(crate) fn put(&mut self, slot: Slot) -> Result<(), DiskError> {
+        if self.file.is_none() {
+            self.file = Some(match self.disk.create(FILE) {
+                Err(DiskError::AlreadyExists) => self.disk.open(FILE)?,
+                other => other?,
+            });
+            self.disk.sync_folder("")?;
+        }
+        let Some(file) = &self.file else { return Err(DiskError::Io) };
+        let index = match self.slots.iter().position(|state| matches!(state, State::Free)) {
+            Some(index) => index,
+            None => {
+                let start = self.slots.len() / PER_CHUNK * CHUNK;
+                file.write_at(start as u64, &[0; CHUNK])?;
+                self.slots.extend((0..PER_CHUNK).map(|_| State::Free));
+                self.slots.len() - PER_CHUNK
+            }
+        };
+        let generation = self.generation;
+        self.generation += 1;
+        let bytes = slot.encode(generation);
+        let written = write_both(file.as_ref(), index, &bytes).and_then(|()| file.sync());
+        if let Some(state) = self.slots.get_mut(index) {
+            // After an error nobody knows what the slot holds: it is left alone.
+            *state = if written.is_ok() { State::Live(generation, slot) } else { State::Damaged };
+        }
+        written
+    }
+
+    /// Overwrites every slot that fits, and syncs once. Says how many there were.
+    pub(crate) fn destroy(&mut self, fits: impl Fn(&Slot) -> bool) -> Result<u64, DiskError> {
+        let Some(file) = &self.file else { return Ok(0) };
+        let chosen: Vec<usize> = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(_, state)| matches!(state, State::Live(_, slot) if fits(slot)))
+            .map(|(index, _)| index)
+            .collect();
+        if chosen.is_empty() {
+            return Ok(0);
+        }
+        for index in &chosen {
+            write_both(file.as_ref(), *index, &[0; SLOT])?;
+        }
+        file.sync()?;
+        for index in &chosen {
+            if let Some(state) = self.slots.get_mut(*index) {
+                *state = State::Free;
+            }
+        }
+        Ok(chosen.len() as u64)
+    }
+}
+
+fn write_both(file: &dyn DiskFile, index: usize, bytes: &[u8]) -> Result<(), DiskError> {
+    let first = (index / PER_CHUNK * CHUNK + index % PER_CHUNK * SLOT) as u64;
+    file.write_at(first, bytes)?;
+    file.write_at(first + (PER_CHUNK * SLOT) as u64, bytes)
+}

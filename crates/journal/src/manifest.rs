@@ -1,0 +1,374 @@
+//! The file `manifest.N`: frames that say which segments there are, which are gone, and what a cursor cannot say.
+//!
+//! Append only. `manifest.N+1` is complete and synced before `manifest.N` goes; the highest complete one wins.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::bytes::{Reader, Writer};
+use crate::cursor::Position;
+use crate::effects::{Disk, DiskError, DiskFile};
+use crate::frame::{self, FrameReader, Kind, Step};
+use crate::names::Label;
+use crate::ranges::Ranges;
+use crate::segment::{self, Header, Mark};
+
+const PREFIX: &str = "manifest.";
+/// A manifest longer than this, and twice as long as it would be anew, is written anew.
+const ROTATE_BYTES: u64 = 256 * 1024;
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Begin { store: [u8; 16], next_segment: u64 },
+    Added(Header),
+    /// `dropped` counts records that went though nobody had them.
+    Retired { segment: u64, dropped: u64 },
+    Delivered { segment: u64, endpoint: Label, ranges: Ranges },
+    Refused { segment: u64, endpoint: Label, ranges: Ranges },
+    Mark { segment: u64, mark: Mark },
+    /// The second took the place of the first, with all its records under the same numbers.
+    Replaced { old: u64, new: Header },
+    Dropped(u64),
+    Complete,
+}
+
+fn write_ranges(out: &mut Writer, number: u8, segment: u64, endpoint: Label, ranges: &Ranges) {
+    out.u8(number).u64(segment).u64(endpoint.number());
+    for (start, end) in ranges.iter() {
+        out.u64(start).u64(end);
+    }
+}
+
+impl Entry {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        match self {
+            Self::Begin { store, next_segment } => {
+                out.u8(1).bytes(store).u64(*next_segment);
+            }
+            Self::Added(header) => {
+                out.u8(2).bytes(&header.encode());
+            }
+            Self::Retired { segment, dropped } => {
+                out.u8(3).u64(*segment).u64(*dropped);
+            }
+            Self::Delivered { segment, endpoint, ranges } => write_ranges(&mut out, 4, *segment, *endpoint, ranges),
+            Self::Refused { segment, endpoint, ranges } => write_ranges(&mut out, 5, *segment, *endpoint, ranges),
+            Self::Mark { segment, mark } => {
+                let place = mark.place;
+                out.u8(6).u64(*segment).u64(place.sequence).u64(place.offset).u64(place.run).u64(mark.records);
+            }
+            Self::Replaced { old, new } => {
+                out.u8(7).u64(*old).bytes(&new.encode());
+            }
+            Self::Dropped(count) => {
+                out.u8(8).u64(*count);
+            }
+            Self::Complete => {
+                out.u8(9);
+            }
+        }
+        out.0
+    }
+
+    fn decode(body: &[u8]) -> Option<Self> {
+        let mut read = Reader(body);
+        Some(match read.u8()? {
+            1 => Self::Begin { store: read.array()?, next_segment: read.u64()? },
+            2 => Self::Added(Header::decode(read.bytes(segment::HEADER)?)?),
+            3 => Self::Retired { segment: read.u64()?, dropped: read.u64()? },
+            number @ (4 | 5) => {
+                let segment = read.u64()?;
+                let endpoint = Label::from_number(read.u64()?);
+                let mut ranges = Ranges::default();
+                while !read.0.is_empty() {
+                    ranges.insert(read.u64()?, read.u64()?);
+                }
+                if number == 4 {
+                    Self::Delivered { segment, endpoint, ranges }
+                } else {
+                    Self::Refused { segment, endpoint, ranges }
+                }
+            }
+            6 => {
+                let segment = read.u64()?;
+                let place = Position { sequence: read.u64()?, offset: read.u64()?, run: read.u64()? };
+                Self::Mark { segment, mark: Mark { place, records: read.u64()? } }
+            }
+            7 => Self::Replaced { old: read.u64()?, new: Header::decode(read.bytes(segment::HEADER)?)? },
+            8 => Self::Dropped(read.u64()?),
+            9 => Self::Complete,
+            _ => return None,
+        })
+    }
+}
+
+/// What all frames together say.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) store: Option<[u8; 16]>,
+    /// Every id below was given to a segment.
+    pub(crate) next_segment: u64,
+    pub(crate) listed: BTreeMap<u64, (Header, Option<Mark>)>,
+    /// Gone, though their files may still be there.
+    pub(crate) retired: BTreeSet<u64>,
+    pub(crate) delivered: BTreeMap<(u64, Label), Ranges>,
+    pub(crate) refused: BTreeMap<(u64, Label), Ranges>,
+    pub(crate) dropped: u64,
+}
+
+impl State {
+    fn add(&mut self, header: &Header) {
+        self.next_segment = self.next_segment.max(header.id.saturating_add(1));
+        self.listed.insert(header.id, (header.clone(), None));
+    }
+
+    fn retire(&mut self, segment: u64) {
+        self.listed.remove(&segment);
+        self.retired.insert(segment);
+        self.delivered.retain(|(of, _), _| *of != segment);
+        self.refused.retain(|(of, _), _| *of != segment);
+    }
+
+    fn apply(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Begin { store, next_segment } => {
+                self.store = Some(*store);
+                self.next_segment = self.next_segment.max(*next_segment);
+            }
+            Entry::Added(header) => self.add(header),
+            Entry::Retired { segment, dropped } => {
+                self.dropped += dropped;
+                self.retire(*segment);
+            }
+            Entry::Delivered { segment, endpoint, ranges } => {
+                let known = self.delivered.entry((*segment, *endpoint)).or_default();
+                ranges.iter().for_each(|(start, end)| known.insert(start, end));
+            }
+            Entry::Refused { segment, endpoint, ranges } => {
+                let known = self.refused.entry((*segment, *endpoint)).or_default();
+                ranges.iter().for_each(|(start, end)| known.insert(start, end));
+            }
+            Entry::Mark { segment, mark } => {
+                if let Some((_, known)) = self.listed.get_mut(segment) {
+                    *known = Some(*mark);
+                }
+            }
+            Entry::Replaced { old, new } => {
+                self.add(new);
+                for map in [&mut self.delivered, &mut self.refused] {
+                    let moved: Vec<_> = map.iter().filter(|((of, _), _)| of == old).map(|(k, r)| (*k, r.clone())).collect();
+                    for ((_, endpoint), ranges) in moved {
+                        map.insert((new.id, endpoint), ranges);
+                    }
+                }
+                self.retire(*old);
+            }
+            Entry::Dropped(count) => self.dropped += count,
+            Entry::Complete => {}
+        }
+    }
+
+    /// The fewest frames that say the same.
+    fn entries(&self, store: [u8; 16]) -> Vec<Entry> {
+        let mut out = vec![Entry::Begin { store, next_segment: self.next_segment }, Entry::Dropped(self.dropped)];
+        for (header, mark) in self.listed.values() {
+            out.push(Entry::Added(header.clone()));
+            out.extend(mark.map(|mark| Entry::Mark { segment: header.id, mark }));
+        }
+        out.extend(self.retired.iter().map(|segment| Entry::Retired { segment: *segment, dropped: 0 }));
+        for ((segment, endpoint), ranges) in self.delivered.iter().filter(|(_, ranges)| !ranges.is_empty()) {
+            out.push(Entry::Delivered { segment: *segment, endpoint: *endpoint, ranges: ranges.clone() });
+        }
+        for ((segment, endpoint), ranges) in &self.refused {
+            out.push(Entry::Refused { segment: *segment, endpoint: *endpoint, ranges: ranges.clone() });
+        }
+        out.push(Entry::Complete);
+        out
+    }
+}
+
+/// The file and what is in it.
+pub(crate) struct Manifest {
+    disk: Arc<dyn Disk>,
+    pub(crate) state: State,
+    store: [u8; 16],
+    number: u64,
+    file: Option<Box<dyn DiskFile>>,
+    end: u64,
+    sequence: u64,
+    fresh_length: u64,
+    dirty: bool,
+    /// Frames were lost or a write failed: the file is to be written anew.
+    broken: bool,
+}
+
+struct Read {
+    state: State,
+    complete: bool,
+    damaged: bool,
+    end: u64,
+    sequence: u64,
+    file: Box<dyn DiskFile>,
+}
+
+fn read(disk: &dyn Disk, number: u64) -> Result<Read, DiskError> {
+    let file = disk.open(&name(number))?;
+    let mut state = State::default();
+    let (mut complete, mut damaged, mut sequence) = (false, false, 0);
+    let mut reader = FrameReader::new(file.as_ref(), 0)?;
+    let end = loop {
+        match reader.next()? {
+            Step::Frame(found) if found.kind == Kind::Manifest => {
+                damaged |= found.sequence != sequence;
+                sequence = found.sequence + 1;
+                match Entry::decode(reader.body(&found)) {
+                    Some(entry) => {
+                        complete |= entry == Entry::Complete;
+                        state.apply(&entry);
+                    }
+                    None => damaged = true,
+                }
+            }
+            Step::Frame(_) | Step::Damage => damaged = true,
+            Step::End { end, torn } => {
+                damaged |= torn > 0;
+                break end;
+            }
+        }
+    };
+    Ok(Read { state, complete, damaged, end, sequence, file })
+}
+
+fn name(number: u64) -> String {
+    format!("{PREFIX}{number}")
+}
+
+/// The number of a manifest by its file's name.
+pub(crate) fn number_of(name: &str) -> Option<u64> {
+    let number = name.strip_prefix(PREFIX)?.parse().ok()?;
+    (self::name(number) == name).then_some(number)
+}
+
+/// What was found where a manifest should be.
+pub(crate) struct Loaded {
+    pub(crate) state: State,
+    /// Frames are missing: what the manifest does not list may still be wanted.
+    pub(crate) damaged: bool,
+    number: u64,
+    file: Option<Box<dyn DiskFile>>,
+    end: u64,
+    sequence: u64,
+}
+
+impl Loaded {
+    /// The same file, as if nothing could be read in it.
+    pub(crate) fn empty(&self) -> Self {
+        Self { state: State::default(), damaged: true, number: self.number, file: None, end: 0, sequence: 0 }
+    }
+}
+
+/// Reads the highest complete manifest of these numbers, or what is left of the highest.
+pub(crate) fn load(disk: &dyn Disk, mut numbers: Vec<u64>) -> Result<Loaded, DiskError> {
+    numbers.sort_unstable();
+    let highest = numbers.last().copied().unwrap_or(0);
+    let mut partial: Option<Read> = None;
+    for number in numbers.iter().rev() {
+        let found = read(disk, *number)?;
+        if found.complete {
+            let Read { state, damaged, end, sequence, file, .. } = found;
+            return Ok(Loaded { state, damaged, number: highest, file: Some(file), end, sequence });
+        }
+        if partial.as_ref().is_none_or(|known| known.state.store.is_none()) {
+            partial = Some(found);
+        }
+    }
+    let state = partial.map(|found| found.state).unwrap_or_default();
+    Ok(Loaded { state, damaged: true, number: highest, file: None, end: 0, sequence: 0 })
+}
+
+impl Manifest {
+    pub(crate) fn from_loaded(disk: &Arc<dyn Disk>, store: [u8; 16], loaded: Loaded) -> Self {
+        Self {
+            disk: Arc::clone(disk),
+            broken: loaded.damaged || loaded.file.is_none() || loaded.state.store.is_none(),
+            state: loaded.state,
+            store,
+            number: loaded.number,
+            file: loaded.file,
+            end: loaded.end,
+            sequence: loaded.sequence,
+            fresh_length: 0,
+            dirty: false,
+        }
+    }
+
+    /// Lists a segment that was found though no frame lists it.
+    pub(crate) fn adopt(&mut self, header: &Header) {
+        self.state.add(header);
+        self.broken = true;
+    }
+
+    /// Appends a frame; not synced.
+    pub(crate) fn append(&mut self, entry: &Entry) -> Result<(), DiskError> {
+        let long = self.end > ROTATE_BYTES && self.end > 2 * self.fresh_length;
+        if self.broken || long {
+            self.rotate()?;
+        }
+        let Some(file) = &self.file else { return Err(DiskError::Io) };
+        let mut bytes = Vec::new();
+        frame::push(&mut bytes, Kind::Manifest, self.sequence, &entry.encode());
+        self.dirty = true;
+        if let Err(error) = file.write_at(self.end, &bytes) {
+            self.broken = true;
+            return Err(error);
+        }
+        self.end += bytes.len() as u64;
+        self.sequence += 1;
+        self.state.apply(entry);
+        Ok(())
+    }
+
+    /// Makes all frames survive a power loss.
+    pub(crate) fn sync(&mut self) -> Result<(), DiskError> {
+        if self.broken {
+            return self.rotate();
+        }
+        if let (true, Some(file)) = (self.dirty, &self.file) {
+            if let Err(error) = file.sync() {
+                self.broken = true;
+                return Err(error);
+            }
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Writes a new manifest, complete and synced, then removes the older ones.
+    fn rotate(&mut self) -> Result<(), DiskError> {
+        self.broken = true;
+        let there: BTreeSet<String> = self.disk.list("segments")?.into_iter().collect();
+        self.state.retired.retain(|id| there.contains(&format!("{id:016x}")));
+        self.number += 1;
+        let file = self.disk.create(&name(self.number))?;
+        let mut bytes = Vec::new();
+        let mut sequence = 0;
+        for entry in self.state.entries(self.store) {
+            frame::push(&mut bytes, Kind::Manifest, sequence, &entry.encode());
+            sequence += 1;
+        }
+        file.write_at(0, &bytes)?;
+        file.sync()?;
+        self.disk.sync_folder("")?;
+        self.end = bytes.len() as u64;
+        (self.sequence, self.fresh_length) = (sequence, self.end);
+        self.file = Some(file);
+        (self.dirty, self.broken) = (false, false);
+        // Older ones that cannot be removed now do no harm: the highest complete one wins.
+        for older in self.disk.list("")?.iter().filter_map(|name| number_of(name)).filter(|n| *n < self.number) {
+            self.disk.remove(&name(older))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,427 @@
+//! Reading: records in the order of their segments, unsealed, without those that ended or were delivered.
+
+use std::collections::HashSet;
+
+use zeroize::Zeroizing;
+
+use crate::append::PREFIX;
+use crate::bytes::Reader;
+use crate::cipher::{self, SealingKey, Secret};
+use crate::cursor::Position;
+use crate::effects::{DiskError, DiskFile, KeyError};
+use crate::error::{At, Error};
+use crate::frame::{FrameReader, Kind, Step};
+use crate::journal::{Inner, Journal};
+use crate::names::{Domain, Label, Lane, RecordId};
+use crate::segment::{self, RUN_FRAME, RunHeader, Segment, aad, run_key};
+
+/// What to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Read<'a> {
+    /// Whose progress counts.
+    pub endpoint: Label,
+    /// Of which lane.
+    pub lane: Lane,
+    /// Of which domains.
+    pub domains: &'a [Domain],
+    /// At most so many records.
+    pub max_records: usize,
+    /// At most so many bytes of bodies; one record comes back even if it is larger.
+    pub max_bytes: usize,
+    /// Records not to return: they are under way.
+    pub skip: &'a HashSet<RecordId>,
+}
+
+/// A record, unsealed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Names it when it is acknowledged.
+    pub id: RecordId,
+    /// Whose it is.
+    pub domain: Domain,
+    /// When it ends, in milliseconds since 1970.
+    pub expires_ms: i64,
+    /// Its content, wiped when dropped.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record").field("id", &self.id).field("bytes", &self.body.len()).finish_non_exhaustive()
+    }
+}
+
+/// What a read gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Batch {
+    /// The records, oldest segment first, in their order.
+    pub records: Vec<Record>,
+    /// Records met that are damaged and were not known to be.
+    pub damaged: u64,
+    /// Records met that have ended.
+    pub expired: u64,
+    /// Records met that were sealed with another key. They are left alone.
+    pub wrong_key: u64,
+    /// Segments passed over because their domain is closed or cannot be unlocked now, or their slice's secret is
+    /// gone.
+    pub locked: u64,
+}
+
+impl Journal {
+    /// The next records for an endpoint. None has ended, was acknowledged or refused for the endpoint, or is of a
+    /// domain that is closed. Domains are unlocked at first use.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn read_batch(&self, read: &Read<'_>) -> Result<Batch, Error> {
+        self.inner().read_batch(read)
+    }
+
+    /// Whole records of a domain on disk, those already delivered but not yet removed included.
+    #[must_use]
+    pub fn count(&self, domain: &Domain) -> u64 {
+        let inner = self.inner();
+        let of_domain = inner.segments.values().filter(|segment| segment.header.slice.domain == *domain);
+        of_domain.map(|segment| segment.records).sum()
+    }
+
+    /// Records of a domain that an endpoint has neither acknowledged nor refused, as far as that can be known
+    /// without unsealing them.
+    #[must_use]
+    pub fn pending(&self, endpoint: Label, domain: &Domain) -> u64 {
+        let inner = self.inner();
+        let of_domain = inner.segments.iter().filter(|(_, segment)| segment.header.slice.domain == *domain);
+        of_domain.map(|(id, segment)| inner.pending_of(*id, segment, endpoint)).sum()
+    }
+}
+
+/// The key of the run whose frames are being read.
+enum RunKey {
+    Good { first: u64, key: SealingKey },
+    Wrong,
+    Unknown,
+}
+
+/// Unseals what runs of one segment sealed.
+pub(crate) struct Unsealer {
+    slice_key: Secret,
+    hash: [u8; 32],
+    run: RunKey,
+    run_offset: u64,
+}
+
+/// Why a sealed body did not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsealing {
+    Damaged,
+    WrongKey,
+}
+
+impl Unsealer {
+    pub(crate) fn new(slice_key: Secret, hash: [u8; 32]) -> Self {
+        Self { slice_key, hash, run: RunKey::Unknown, run_offset: 0 }
+    }
+
+    /// Takes in a run's header; the second copy changes nothing.
+    pub(crate) fn enter(&mut self, offset: u64, first: u64, body: &[u8]) {
+        if offset == self.run_offset + RUN_FRAME && !matches!(self.run, RunKey::Unknown) {
+            return;
+        }
+        self.run_offset = offset;
+        self.run = RunKey::Unknown;
+        let Some(header) = RunHeader::decode(first, body) else { return };
+        let Some((key, commitment)) = run_key(&self.slice_key, &self.hash, &header.salt) else { return };
+        self.run = if !cipher::same(&commitment, &header.commitment) {
+            RunKey::Wrong
+        } else {
+            SealingKey::new(&key).map_or(RunKey::Unknown, |key| RunKey::Good { first, key })
+        };
+    }
+
+    /// Finds the header of the run that wrote at a place, of which one copy may be damaged.
+    fn enter_at(&mut self, file: &dyn DiskFile, offset: u64) -> Result<(), DiskError> {
+        let mut reader = FrameReader::new(file, offset)?;
+        for _ in 0..2 {
+            if let Step::Frame(found) = reader.next()? {
+                if found.kind == Kind::Run && found.offset <= offset + RUN_FRAME {
+                    self.enter(found.offset, found.sequence, reader.body(&found));
+                }
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn run_offset(&self) -> u64 {
+        self.run_offset
+    }
+
+    pub(crate) fn open(&self, kind: Kind, sequence: u64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealing> {
+        match &self.run {
+            RunKey::Wrong => Err(Unsealing::WrongKey),
+            RunKey::Unknown => Err(Unsealing::Damaged),
+            RunKey::Good { first, key } => {
+                let counter = sequence.checked_sub(*first).ok_or(Unsealing::Damaged)?;
+                let aad = aad(&self.hash, kind, sequence, sealed.len());
+                key.open(counter, &aad, sealed).ok_or(Unsealing::Damaged)
+            }
+        }
+    }
+}
+
+/// Expiry and body of an unsealed record.
+pub(crate) fn split(plain: &[u8]) -> Option<(i64, &[u8])> {
+    let mut read = Reader(plain);
+    let at_ms = i64::from_le_bytes(read.array()?);
+    let length = usize::try_from(read.u32()?).ok()?;
+    debug_assert_eq!(plain.len() - read.0.len(), PREFIX);
+    Some((at_ms, read.bytes(length)?))
+}
+
+impl Inner {
+    pub(crate) fn pending_of(&self, id: u64, segment: &Segment, endpoint: Label) -> u64 {
+        let up_to = self.cursors.up_to(id, endpoint).min(segment.next);
+        let mut done = segment.gaps.clone();
+        for map in [&self.manifest.state.delivered, &self.manifest.state.refused] {
+            if let Some(ranges) = map.get(&(id, endpoint)) {
+                ranges.iter().for_each(|(start, end)| done.insert(start, end));
+            }
+        }
+        segment.next - up_to - done.count_within(up_to, segment.next)
+    }
+
+    fn is_done(&self, segment: &Segment, endpoint: Label, sequence: u64) -> bool {
+        let key = (segment.header.id, endpoint);
+        let state = &self.manifest.state;
+        segment.gaps.contains(sequence)
+            || sequence < self.cursors.up_to(key.0, endpoint)
+            || state.delivered.get(&key).is_some_and(|ranges| ranges.contains(sequence))
+            || state.refused.get(&key).is_some_and(|ranges| ranges.contains(sequence))
+    }
+
+    fn read_batch(&mut self, read: &Read<'_>) -> Result<Batch, Error> {
+        let mut batch = Batch::default();
+        let mut left = read.max_bytes;
+        let now = self.effects.clock.now();
+        let wanted = |segment: &Segment| {
+            let slice = &segment.header.slice;
+            slice.lane == read.lane && read.domains.contains(&slice.domain)
+        };
+        let ids: Vec<u64> = self.segments.iter().filter(|(_, segment)| wanted(segment)).map(|(id, _)| *id).collect();
+        for id in ids {
+            let Some(segment) = self.segments.get(&id) else { continue };
+            if self.pending_of(id, segment, read.endpoint) == 0 {
+                continue;
+            }
+            let (slice, label) = (segment.header.slice, segment.header.label);
+            let key = match self.slice_key(&slice, label) {
+                Ok(Some(key)) => key,
+                Ok(None) | Err(Error::Closed | Error::Key(_)) => {
+                    batch.locked += 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            // Taken out while it is read, so that what is learnt can be noted in it.
+            let Some(mut segment) = self.segments.remove(&id) else { continue };
+            let done = self.read_segment(&mut segment, key, read, now.wall_ms, &mut batch, &mut left);
+            self.segments.insert(id, segment);
+            if !done.at("read a segment")? {
+                break;
+            }
+        }
+        self.damaged += batch.damaged;
+        Ok(batch)
+    }
+
+    /// Whether there is room for records of the next segment.
+    fn read_segment(
+        &self,
+        segment: &mut Segment,
+        key: Secret,
+        read: &Read<'_>,
+        now_ms: i64,
+        batch: &mut Batch,
+        left: &mut usize,
+    ) -> Result<bool, DiskError> {
+        let id = segment.header.id;
+        let opened;
+        let file = match segment.file.take() {
+            Some(file) => {
+                opened = file;
+                &opened
+            }
+            None => {
+                opened = self.disk.open(&segment::name(id))?;
+                &opened
+            }
+        };
+        let room = self.read_file(segment, file.as_ref(), key, read, now_ms, batch, left);
+        if segment.run.is_some() {
+            segment.file = Some(opened);
+        }
+        room
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call site; a struct would only rename them")]
+    fn read_file(
+        &self,
+        segment: &mut Segment,
+        file: &dyn DiskFile,
+        key: Secret,
+        read: &Read<'_>,
+        now_ms: i64,
+        batch: &mut Batch,
+        left: &mut usize,
+    ) -> Result<bool, DiskError> {
+        let id = segment.header.id;
+        let up_to = self.cursors.up_to(id, read.endpoint);
+        let place = segment.place_before(up_to);
+        let mut expected = place.sequence;
+        let mut unsealer = Unsealer::new(key, segment.hash);
+        if place.sequence > 0 {
+            unsealer.enter_at(file, place.run)?;
+        }
+        let mut reader = FrameReader::new(file, place.offset)?;
+        loop {
+            let found = match reader.next()? {
+                Step::Frame(found) => found,
+                Step::Damage => continue,
+                Step::End { .. } => break,
+            };
+            match found.kind {
+                Kind::Run => {
+                    unsealer.enter(found.offset, found.sequence, reader.body(&found));
+                    continue;
+                }
+                Kind::Record if found.sequence >= expected && found.sequence < segment.next => {}
+                _ => continue,
+            }
+            let sequence = found.sequence;
+            batch.damaged += lose(segment, expected, sequence);
+            expected = sequence + 1;
+            segment.note(Position { sequence, offset: found.offset, run: unsealer.run_offset() });
+            let record = RecordId { segment: id, sequence };
+            if self.is_done(segment, read.endpoint, sequence) || read.skip.contains(&record) {
+                continue;
+            }
+            if batch.records.len() >= read.max_records {
+                return Ok(false);
+            }
+            let plain = match unsealer.open(Kind::Record, sequence, reader.body(&found)) {
+                Ok(plain) => plain,
+                Err(Unsealing::WrongKey) => {
+                    batch.wrong_key += 1;
+                    continue;
+                }
+                Err(Unsealing::Damaged) => {
+                    batch.damaged += lose(segment, sequence, sequence + 1);
+                    continue;
+                }
+            };
+            let Some((expires_ms, body)) = split(&plain) else {
+                batch.damaged += lose(segment, sequence, sequence + 1);
+                continue;
+            };
+            if expires_ms <= now_ms {
+                batch.expired += 1;
+                segment.gaps.insert(sequence, sequence + 1);
+                continue;
+            }
+            if body.len() > *left && !batch.records.is_empty() {
+                return Ok(false);
+            }
+            *left = left.saturating_sub(body.len());
+            let body = Zeroizing::new(body.to_vec());
+            batch.records.push(Record { id: record, domain: segment.header.slice.domain, expires_ms, body });
+        }
+        batch.damaged += lose(segment, expected, segment.next);
+        Ok(true)
+    }
+
+    /// Writes the records of segments whose sync failed anew, under the same numbers.
+    pub(crate) fn rewrite_suspects(&mut self) -> Result<(), Error> {
+        let suspects: Vec<u64> = self.segments.iter().filter(|(_, s)| s.suspect).map(|(id, _)| *id).collect();
+        for id in suspects {
+            self.rewrite(id)?;
+        }
+        Ok(())
+    }
+
+    fn rewrite(&mut self, old: u64) -> Result<(), Error> {
+        use crate::frame::HEADER;
+        let Some(segment) = self.segments.get(&old) else { return Ok(()) };
+        let (slice, label, next) = (segment.header.slice, segment.header.label, segment.next);
+        let mut unsealer = match self.slice_key(&slice, label)? {
+            Some(key) => Unsealer::new(key, segment_hash(&self.segments, old)),
+            None => return Err(Error::Key(KeyError::NotFound)),
+        };
+        let file = self.disk.open(&segment::name(old)).at("read a segment")?;
+        let plain_slice = crate::names::Slice { generation: 0, ..slice };
+        let new = self.create_segment(plain_slice, 0)?;
+        let mut lost = 0;
+        let mut expected = 0;
+        let mut reader = FrameReader::new(file.as_ref(), segment::HEADER as u64).at("read a segment")?;
+        loop {
+            let found = match reader.next().at("read a segment")? {
+                Step::Frame(found) => found,
+                Step::Damage => continue,
+                Step::End { .. } => break,
+            };
+            if found.kind == Kind::Run {
+                unsealer.enter(found.offset, found.sequence, reader.body(&found));
+            }
+            if found.kind != Kind::Record || found.sequence < expected {
+                continue;
+            }
+            expected = found.sequence + 1;
+            let Ok(plain) = unsealer.open(Kind::Record, found.sequence, reader.body(&found)) else {
+                lost += 1;
+                continue;
+            };
+            let mut buffer = Zeroizing::new(vec![0; HEADER]);
+            buffer.extend_from_slice(&plain);
+            self.append_sealed(new, Some(found.sequence), &mut buffer)?;
+        }
+        let gaps = self.segments.get(&old).map(|segment| segment.gaps.clone()).unwrap_or_default();
+        let Some(segment) = self.segments.get_mut(&new) else { return Ok(()) };
+        lost += next - segment.next.min(next);
+        gaps.iter().for_each(|(start, end)| segment.gaps.insert(start, end));
+        segment.gaps.insert(segment.next, next);
+        segment.next = segment.next.max(next);
+        if let Some(file) = &segment.file {
+            file.sync().at("sync a segment")?;
+        }
+        segment.unsynced = false;
+        let header = segment.header.clone();
+        for (endpoint, up_to) in self.cursors.of(old) {
+            let start = Position { sequence: 0, offset: 0, run: 0 };
+            self.cursors.advance(new, endpoint, up_to, start).at("write the cursors")?;
+        }
+        self.cursors.sync().at("sync the cursors")?;
+        self.manifest.append(&crate::manifest::Entry::Replaced { old, new: header }).at("write the manifest")?;
+        self.manifest.sync().at("sync the manifest")?;
+        if let Some(gone) = self.segments.remove(&old) {
+            self.bytes = self.bytes.saturating_sub(gone.end);
+        }
+        self.damaged += lost;
+        self.moved.insert(old, new);
+        self.active.insert(plain_slice, new);
+        self.cursors.forget(old).at("write the cursors")?;
+        // The manifest says that it is gone; where it cannot go now it goes at the next opening.
+        let _ = self.disk.remove(&segment::name(old));
+        Ok(())
+    }
+}
+
+fn segment_hash(segments: &std::collections::BTreeMap<u64, Segment>, id: u64) -> [u8; 32] {
+    segments.get(&id).map_or([0; 32], |segment| segment.hash)
+}
+
+/// Notes that these records will never be read; how many of them were not known to be lost.
+fn lose(segment: &mut Segment, from: u64, to: u64) -> u64 {
+    let known = segment.gaps.count_within(from, to);
+    segment.gaps.insert(from, to);
+    to.saturating_sub(from).saturating_sub(known)
+}

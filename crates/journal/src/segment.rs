@@ -1,0 +1,271 @@
+//! Segments: one file of one slice, made of runs. What one opening of the store wrote is a run with a key of its own.
+
+use std::collections::BTreeMap;
+
+use crate::bytes::{Reader, Writer, checked};
+use crate::cipher::{self, Secret};
+use crate::cursor::Position;
+use crate::effects::{DiskError, DiskFile};
+use crate::frame::{self, FrameReader, Kind, Step};
+use crate::keys::{read_domain, write_domain};
+use crate::names::{Lane, Slice};
+use crate::ranges::Ranges;
+
+/// Length of a segment's header.
+pub(crate) const HEADER: usize = 128;
+const MAGIC: &[u8; 8] = b"menshen\x01";
+/// ChaCha20-Poly1305 with keys by HKDF-SHA-256.
+const ALGORITHM: u8 = 1;
+/// Bytes in a run's header, which stands there twice.
+const RUN_BODY: usize = 64;
+/// How far the second copy of a run's header is behind the first.
+pub(crate) const RUN_FRAME: u64 = (frame::HEADER + RUN_BODY) as u64;
+/// A place is remembered at each so many records.
+const STRIDE: u64 = 64;
+
+/// What the file says about itself, in clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) store: [u8; 16],
+    pub(crate) id: u64,
+    pub(crate) slice: Slice,
+    /// The slice's random label: a slice made anew is another.
+    pub(crate) label: u64,
+}
+
+impl Header {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Writer(Vec::with_capacity(HEADER));
+        out.bytes(MAGIC).u8(0).u8(ALGORITHM).u8(self.slice.lane.number()).u8(0).bytes(&self.store).u64(self.id);
+        write_domain(&mut out, &self.slice.domain);
+        out.u64(self.slice.width).u64(self.slice.bucket).u32(self.slice.generation).u64(self.label);
+        out.0.resize(HEADER - 4, 0);
+        out.checksum();
+        out.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut read = Reader(checked(bytes)?);
+        if read.array::<8>()? != *MAGIC || read.u8()? != 0 || read.u8()? != ALGORITHM {
+            return None;
+        }
+        let lane = Lane::from_number(read.u8()?)?;
+        read.u8()?;
+        let store = read.array()?;
+        let id = read.u64()?;
+        let domain = read_domain(&mut read)?;
+        let slice = Slice { domain, lane, width: read.u64()?, bucket: read.u64()?, generation: read.u32()? };
+        Some(Self { store, id, slice, label: read.u64()? })
+    }
+
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        cipher::hash(&[&self.encode()])
+    }
+}
+
+pub(crate) fn name(id: u64) -> String {
+    format!("segments/{id:016x}")
+}
+
+/// A run's salt and the commitment to its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RunHeader {
+    pub(crate) first: u64,
+    pub(crate) salt: [u8; 32],
+    pub(crate) commitment: [u8; 32],
+}
+
+impl RunHeader {
+    /// Both copies.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut body = Writer(Vec::with_capacity(RUN_BODY));
+        body.bytes(&self.salt).bytes(&self.commitment);
+        let mut out = Vec::with_capacity(2 * (frame::HEADER + RUN_BODY));
+        frame::push(&mut out, Kind::Run, self.first, &body.0);
+        frame::push(&mut out, Kind::Run, self.first, &body.0);
+        out
+    }
+
+    pub(crate) fn decode(first: u64, body: &[u8]) -> Option<Self> {
+        let mut read = Reader(body);
+        Some(Self { first, salt: read.array()?, commitment: read.array()? })
+    }
+}
+
+/// The key of a run and its commitment.
+pub(crate) fn run_key(slice_key: &Secret, hash: &[u8; 32], salt: &[u8; 32]) -> Option<(Secret, [u8; 32])> {
+    let key = cipher::derive(salt, slice_key.as_ref(), &[b"menshen/0/run-key", hash])?;
+    let commitment = cipher::derive(salt, slice_key.as_ref(), &[b"menshen/0/run-commitment", hash])?;
+    Some((key, *commitment))
+}
+
+/// What a seal in a frame is bound to beside its key: segment, kind, place, length.
+pub(crate) fn aad(hash: &[u8; 32], kind: Kind, sequence: u64, length: usize) -> [u8; 64] {
+    let mut out = [0; 64];
+    let label: &[u8; 16] = if kind == Kind::Entry { b"menshen/0/ledger" } else { b"menshen/0/record" };
+    let fields = label.iter().chain(hash).copied().chain(sequence.to_le_bytes()).chain((length as u64).to_le_bytes());
+    for (to, from) in out.iter_mut().zip(fields) {
+        *to = from;
+    }
+    out
+}
+
+/// The run that is being written.
+pub(crate) struct Run {
+    pub(crate) key: cipher::SealingKey,
+    /// Where its header stands.
+    pub(crate) offset: u64,
+    /// The next nonce, from 0.
+    pub(crate) first: u64,
+}
+
+/// What is known of a segment while the store is open.
+pub(crate) struct Segment {
+    pub(crate) header: Header,
+    pub(crate) hash: [u8; 32],
+    /// Where the next frame goes.
+    pub(crate) end: u64,
+    /// The length of the file, which may be ahead of `end` with zeros.
+    pub(crate) allocated: u64,
+    /// The next sequence number.
+    pub(crate) next: u64,
+    /// Whole records and entries found or written.
+    pub(crate) records: u64,
+    /// Sequence numbers that nobody will ever read: lost, or past their time.
+    pub(crate) gaps: Ranges,
+    /// Places of some records, to begin reading near a cursor.
+    pub(crate) places: BTreeMap<u64, Position>,
+    /// Whether records may be appended: the tail was whole, and no write failed.
+    pub(crate) clean: bool,
+    /// Its last sync failed: its records are to be written anew elsewhere.
+    pub(crate) suspect: bool,
+    pub(crate) unsynced: bool,
+    pub(crate) file: Option<Box<dyn DiskFile>>,
+    pub(crate) run: Option<Run>,
+    pub(crate) used: u64,
+    /// Where its last mark stands, and the syncs since.
+    pub(crate) marked: u64,
+    pub(crate) syncs: u32,
+}
+
+/// A place in the segment up to which it was scanned and whole when it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) place: Position,
+    pub(crate) records: u64,
+}
+
+/// What a scan found beside the records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ScanReport {
+    pub(crate) lost: u64,
+    pub(crate) torn_bytes: u64,
+}
+
+impl Segment {
+    pub(crate) fn new(header: Header) -> Self {
+        let hash = header.hash();
+        Self {
+            header,
+            hash,
+            end: HEADER as u64,
+            allocated: 0,
+            next: 0,
+            records: 0,
+            gaps: Ranges::default(),
+            places: BTreeMap::new(),
+            clean: true,
+            suspect: false,
+            unsynced: false,
+            file: None,
+            run: None,
+            used: 0,
+            marked: HEADER as u64,
+            syncs: 0,
+        }
+    }
+
+    /// Remembers every 64th place.
+    pub(crate) fn note(&mut self, place: Position) {
+        if place.sequence.is_multiple_of(STRIDE) {
+            self.places.insert(place.sequence, place);
+        }
+    }
+
+    /// Where to begin reading for a sequence number.
+    pub(crate) fn place_before(&self, sequence: u64) -> Position {
+        let start = Position { sequence: 0, offset: HEADER as u64, run: HEADER as u64 };
+        self.places.range(..=sequence).next_back().map_or(start, |(_, place)| *place)
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        let run = self.run.as_ref().map_or(HEADER as u64, |run| run.offset);
+        Mark { place: Position { sequence: self.next, offset: self.end, run }, records: self.records }
+    }
+
+    /// Walks through the frames behind the last mark, without a key, and finds where the file ends.
+    pub(crate) fn scan(&mut self, file: &dyn DiskFile, mark: Option<Mark>) -> Result<ScanReport, DiskError> {
+        self.allocated = file.length()?;
+        let mut report = ScanReport::default();
+        let trusted = mark.filter(|mark| mark.place.offset <= self.allocated);
+        let mut run = HEADER as u64;
+        if let Some(mark) = trusted {
+            (self.next, self.records, run) = (mark.place.sequence, mark.records, mark.place.run);
+            self.marked = mark.place.offset;
+            self.places.insert(mark.place.sequence, mark.place);
+        }
+        let begin = trusted.map_or(HEADER as u64, |mark| mark.place.offset);
+        let mut reader = FrameReader::new(file, begin)?;
+        loop {
+            match reader.next()? {
+                Step::Frame(found) => match found.kind {
+                    Kind::Run => {
+                        if found.offset != run + RUN_FRAME {
+                            run = found.offset;
+                        }
+                        // A run says where it goes on, so that what was lost just before it is counted too.
+                        if found.sequence > self.next {
+                            let begins = self.records == 0 && found.offset == HEADER as u64;
+                            report.lost += if begins { 0 } else { found.sequence - self.next };
+                            self.gaps.insert(self.next, found.sequence);
+                            self.next = found.sequence;
+                        }
+                    }
+                    Kind::Record | Kind::Entry if found.sequence >= self.next => {
+                        report.lost += found.sequence - self.next;
+                        self.gaps.insert(self.next, found.sequence);
+                        self.note(Position { sequence: found.sequence, offset: found.offset, run });
+                        self.next = found.sequence + 1;
+                        self.records += 1;
+                    }
+                    // A ledger counts anew from its last head where a batch was not finished.
+                    Kind::Entry => self.records += 1,
+                    Kind::Record | Kind::Head | Kind::Manifest => {}
+                },
+                Step::Damage => self.clean = false,
+                Step::End { end, torn } => {
+                    self.end = end;
+                    report.torn_bytes = torn;
+                    self.clean &= torn == 0 && end >= HEADER as u64;
+                    break;
+                }
+            }
+        }
+        if let Some(mark) = mark
+            && mark.place.sequence > self.next
+        {
+            report.lost += mark.place.sequence - self.next;
+            self.skip_to(mark.place.sequence);
+        }
+        Ok(report)
+    }
+
+    /// Never gives a sequence number again below this one: somebody acknowledged it, so it was there.
+    pub(crate) fn skip_to(&mut self, sequence: u64) {
+        if sequence > self.next {
+            self.gaps.insert(self.next, sequence);
+            self.next = sequence;
+            self.clean = false;
+        }
+    }
+}

@@ -1,0 +1,472 @@
+//! A disk, a clock and randomness that a test holds in its hand: power loss, errors at any operation, one seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::effects::{
+    Anchor, AnchorError, DeviceClock, Disk, DiskError, DiskFile, DiskLock, Now, Randomness, RandomnessError,
+};
+
+/// A sector: what a torn write is torn at.
+const SECTOR: u64 = 512;
+
+/// What a power loss leaves of what was not synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PowerLoss {
+    /// Nothing.
+    LosesAll,
+    /// Everything: no better and no worse than a kill.
+    KeepsAll,
+    /// By the seed, each write whole, torn at a sector, or not at all; each name there or not.
+    Torn(u64),
+}
+
+/// What happens at an operation, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// This operation fails.
+    Once(u64, DiskError),
+    /// This operation and all that follow fail. With [`DiskError::Io`] it is the end of the process.
+    From(u64, DiskError),
+    /// This operation, if it is a write, does its first half and fails, and all that follow fail.
+    HalfThenNothing(u64),
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Write(u64, Vec<u8>),
+    Length(u64),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    pending: Vec<Change>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Image {
+    nodes: Vec<Node>,
+    live: BTreeMap<String, usize>,
+    durable: BTreeMap<String, usize>,
+    operations: u64,
+    written: u64,
+    syncs: u64,
+    fault: Option<Fault>,
+    locked: bool,
+}
+
+fn apply(data: &mut Vec<u8>, change: &Change) {
+    match change {
+        Change::Write(offset, bytes) => {
+            let start = usize::try_from(*offset).unwrap_or(usize::MAX);
+            let end = start.saturating_add(bytes.len());
+            if data.len() < end {
+                data.resize(end, 0);
+            }
+            for (to, from) in data.iter_mut().skip(start).zip(bytes) {
+                *to = *from;
+            }
+        }
+        Change::Length(length) => data.resize(usize::try_from(*length).unwrap_or(usize::MAX), 0),
+    }
+}
+
+fn folder_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+impl Image {
+    /// Counts a changing operation; `Ok(true)` where only half of it is to happen.
+    fn step(&mut self) -> Result<bool, DiskError> {
+        let at = self.operations;
+        self.operations += 1;
+        match self.fault {
+            Some(Fault::Once(n, error)) if n == at => Err(error),
+            Some(Fault::From(n, error)) if n <= at => Err(error),
+            Some(Fault::HalfThenNothing(n)) if n == at => Ok(true),
+            Some(Fault::HalfThenNothing(n)) if n < at => Err(DiskError::Io),
+            _ => Ok(false),
+        }
+    }
+
+    fn change(&mut self, node: usize, change: Change) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            apply(&mut node.live, &change);
+            node.pending.push(change);
+        }
+    }
+}
+
+/// A folder in memory. Clones are the same folder; [`SimulatedDisk::snapshot`] is another.
+#[derive(Clone, Debug, Default)]
+pub struct SimulatedDisk(Arc<Mutex<Image>>);
+
+impl SimulatedDisk {
+    /// An empty folder.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn image(&self) -> MutexGuard<'_, Image> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy as of now, as if all of it had been synced.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        let image = self.image();
+        let mut copy = Image::default();
+        for (name, node) in &image.live {
+            let live = image.nodes.get(*node).map(|node| node.live.clone()).unwrap_or_default();
+            copy.live.insert(name.clone(), copy.nodes.len());
+            copy.nodes.push(Node { durable: live.clone(), live, pending: Vec::new() });
+        }
+        copy.durable = copy.live.clone();
+        Self(Arc::new(Mutex::new(copy)))
+    }
+
+    /// Loses the power: what was not synced is lost as said, and no fault is left.
+    pub fn lose_power(&self, loss: PowerLoss) {
+        let mut image = self.image();
+        let mut random = match loss {
+            PowerLoss::Torn(seed) => Xorshift::new(seed),
+            PowerLoss::LosesAll | PowerLoss::KeepsAll => Xorshift::new(0),
+        };
+        let torn = matches!(loss, PowerLoss::Torn(_));
+        let names: BTreeSet<String> = image.live.keys().chain(image.durable.keys()).cloned().collect();
+        let mut kept = BTreeMap::new();
+        for name in names {
+            let keep_live = loss == PowerLoss::KeepsAll || (torn && random.next() & 1 == 0);
+            let node = if keep_live { image.live.get(&name) } else { image.durable.get(&name) };
+            if let Some(node) = node {
+                kept.insert(name, *node);
+            }
+        }
+        image.live = kept.clone();
+        image.durable = kept;
+        for node in &mut image.nodes {
+            let mut data = if loss == PowerLoss::KeepsAll { node.live.clone() } else { node.durable.clone() };
+            for change in std::mem::take(&mut node.pending).into_iter().filter(|_| torn) {
+                match (random.next() % 3, change) {
+                    (0, _) => {}
+                    (1, change) => apply(&mut data, &change),
+                    (_, Change::Length(length)) => apply(&mut data, &Change::Length(length)),
+                    (_, Change::Write(offset, bytes)) => {
+                        // Some of its sectors, in any order, as a disk may write them.
+                        let mut at = 0;
+                        while at < bytes.len() {
+                            let place = offset + at as u64;
+                            let to_end = usize::try_from(SECTOR - place % SECTOR).unwrap_or(1);
+                            let end = (at + to_end).min(bytes.len());
+                            if random.next() & 1 == 0 {
+                                let part = bytes.get(at..end).unwrap_or_default().to_vec();
+                                apply(&mut data, &Change::Write(place, part));
+                            }
+                            at = end;
+                        }
+                    }
+                }
+            }
+            node.live.clone_from(&data);
+            node.durable = data;
+        }
+        image.fault = None;
+        image.locked = false;
+    }
+
+    /// The process ends here: what was written stays, the lock goes, and no fault is left.
+    pub fn kill(&self) {
+        let mut image = self.image();
+        image.fault = None;
+        image.locked = false;
+    }
+
+    /// Sets what goes wrong; operations are counted anew from 0.
+    pub fn set_fault(&self, fault: Option<Fault>) {
+        let mut image = self.image();
+        image.fault = fault;
+        image.operations = 0;
+    }
+
+    /// Changing operations since the last [`SimulatedDisk::set_fault`].
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.image().operations
+    }
+
+    /// Bytes given to writes, and syncs of files, so far.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64) {
+        let image = self.image();
+        (image.written, image.syncs)
+    }
+
+    /// Every file's name.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.image().live.keys().cloned().collect()
+    }
+
+    /// What a file holds.
+    #[must_use]
+    pub fn contents(&self, name: &str) -> Option<Vec<u8>> {
+        let image = self.image();
+        image.live.get(name).and_then(|node| image.nodes.get(*node)).map(|node| node.live.clone())
+    }
+
+    /// Puts a file there, or other content into one, durable at once.
+    pub fn put(&self, name: &str, contents: &[u8]) {
+        let mut image = self.image();
+        let node = image.nodes.len();
+        image.nodes.push(Node { live: contents.to_vec(), durable: contents.to_vec(), pending: Vec::new() });
+        image.live.insert(name.to_owned(), node);
+        image.durable.insert(name.to_owned(), node);
+    }
+
+    /// Takes a file away, durable at once.
+    pub fn delete(&self, name: &str) {
+        let mut image = self.image();
+        image.live.remove(name);
+        image.durable.remove(name);
+    }
+}
+
+struct Locked(SimulatedDisk);
+
+impl DiskLock for Locked {}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.0.image().locked = false;
+    }
+}
+
+impl Disk for SimulatedDisk {
+    fn lock(&self) -> Result<Box<dyn DiskLock>, DiskError> {
+        let mut image = self.image();
+        image.step()?;
+        if std::mem::replace(&mut image.locked, true) {
+            return Err(DiskError::Busy);
+        }
+        drop(image);
+        Ok(Box::new(Locked(self.clone())))
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
+        let image = self.image();
+        let mut names = BTreeSet::new();
+        for name in image.live.keys() {
+            let inside = if folder.is_empty() {
+                Some(name.as_str())
+            } else {
+                name.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'))
+            };
+            if let Some(inside) = inside {
+                names.insert(inside.split('/').next().unwrap_or_default().to_owned());
+            }
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn DiskFile>, DiskError> {
+        let node = self.image().live.get(name).copied().ok_or(DiskError::NotFound)?;
+        Ok(Box::new(SimulatedFile { disk: self.clone(), node }))
+    }
+
+    fn create(&self, name: &str) -> Result<Box<dyn DiskFile>, DiskError> {
+        let mut image = self.image();
+        image.step()?;
+        if image.live.contains_key(name) {
+            return Err(DiskError::AlreadyExists);
+        }
+        let node = image.nodes.len();
+        image.nodes.push(Node::default());
+        image.live.insert(name.to_owned(), node);
+        drop(image);
+        Ok(Box::new(SimulatedFile { disk: self.clone(), node }))
+    }
+
+    fn create_folder(&self, _: &str) -> Result<(), DiskError> {
+        self.image().step().map(|_| ())
+    }
+
+    fn sync_folder(&self, folder: &str) -> Result<(), DiskError> {
+        let mut image = self.image();
+        image.step()?;
+        let live: Vec<(String, usize)> = image.live.iter().map(|(name, node)| (name.clone(), *node)).collect();
+        image.durable.retain(|name, _| folder_of(name) != folder);
+        image.durable.extend(live.into_iter().filter(|(name, _)| folder_of(name) == folder));
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), DiskError> {
+        let mut image = self.image();
+        image.step()?;
+        image.live.remove(name).map(|_| ()).ok_or(DiskError::NotFound)
+    }
+}
+
+struct SimulatedFile {
+    disk: SimulatedDisk,
+    node: usize,
+}
+
+impl DiskFile for SimulatedFile {
+    fn length(&self) -> Result<u64, DiskError> {
+        let image = self.disk.image();
+        image.nodes.get(self.node).map(|node| node.live.len() as u64).ok_or(DiskError::Io)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DiskError> {
+        let image = self.disk.image();
+        let data = image.nodes.get(self.node).map_or(&[][..], |node| &node.live);
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let mut count = 0;
+        for (to, from) in buffer.iter_mut().zip(data.get(start..).unwrap_or_default()) {
+            *to = *from;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        let mut image = self.disk.image();
+        let half = image.step()?;
+        let length = if half { bytes.len() / 2 } else { bytes.len() };
+        let done = bytes.get(..length).unwrap_or(bytes).to_vec();
+        image.written += done.len() as u64;
+        image.change(self.node, Change::Write(offset, done));
+        if half { Err(DiskError::Io) } else { Ok(()) }
+    }
+
+    fn set_length(&self, length: u64) -> Result<(), DiskError> {
+        let mut image = self.disk.image();
+        image.step()?;
+        image.change(self.node, Change::Length(length));
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), DiskError> {
+        let mut image = self.disk.image();
+        let stepped = image.step();
+        image.syncs += 1;
+        let Some(node) = image.nodes.get_mut(self.node) else { return Err(DiskError::Io) };
+        if let Err(error) = stepped {
+            // As Linux does: what failed to be written counts as clean from now on and is lost with the power.
+            node.pending.clear();
+            return Err(error);
+        }
+        // Only what is pending becomes durable: what an earlier failed sync dropped does not.
+        for change in std::mem::take(&mut node.pending) {
+            apply(&mut node.durable, &change);
+        }
+        Ok(())
+    }
+}
+
+/// A clock that stands until it is moved.
+#[derive(Clone, Debug)]
+pub struct SimulatedClock(Arc<Mutex<Now>>);
+
+impl SimulatedClock {
+    /// A clock at this time since 1970, in milliseconds, at the device's first start.
+    #[must_use]
+    pub fn at(wall_ms: i64) -> Self {
+        Self(Arc::new(Mutex::new(Now { wall_ms, since_boot_ms: 0, boot: 1 })))
+    }
+
+    fn time(&self) -> MutexGuard<'_, Now> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, ms: u64) {
+        let mut now = self.time();
+        now.wall_ms = now.wall_ms.saturating_add_unsigned(ms);
+        now.since_boot_ms = now.since_boot_ms.saturating_add(ms);
+    }
+
+    /// Sets the wall clock, as a person may; the time since the start goes on.
+    pub fn set_wall(&self, wall_ms: i64) {
+        self.time().wall_ms = wall_ms;
+    }
+
+    /// Starts the device anew.
+    pub fn reboot(&self) {
+        let mut now = self.time();
+        now.since_boot_ms = 0;
+        now.boot += 1;
+    }
+}
+
+impl DeviceClock for SimulatedClock {
+    fn now(&self) -> Now {
+        *self.time()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Xorshift(u64);
+
+impl Xorshift {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+/// Random-looking bytes from a seed: for tests only, as anybody can compute them.
+#[derive(Clone, Debug)]
+pub struct SeededRandomness(Arc<Mutex<Xorshift>>);
+
+impl SeededRandomness {
+    /// The same seed gives the same bytes.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(Xorshift::new(seed))))
+    }
+}
+
+impl Randomness for SeededRandomness {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomnessError> {
+        let mut random = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for chunk in bytes.chunks_mut(8) {
+            for (to, from) in chunk.iter_mut().zip(random.next().to_le_bytes()) {
+                *to = from;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An anchor in memory. Clones share its value.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryAnchor(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl MemoryAnchor {
+    /// An anchor without a value.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Anchor for MemoryAnchor {
+    fn read(&self) -> Result<Option<Vec<u8>>, AnchorError> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn write(&self, head: &[u8]) -> Result<(), AnchorError> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(head.to_vec());
+        Ok(())
+    }
+}

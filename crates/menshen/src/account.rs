@@ -1,0 +1,289 @@
+//! What an account's ledger adds up to: a pure fold over its entries. Nothing else is state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use menshen_journal::Now;
+use menshen_policy::document::{ConsentKind, Giver, Permission, Place};
+use menshen_policy::{AgeBand, Consent, Month, Subject, Terms, Threshold};
+
+use crate::entry::{Context, Entry, What};
+
+/// The answers of one account, as its ledger has them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) subject: Subject,
+    pub(crate) notice: Option<Answer>,
+    pub(crate) purposes: BTreeMap<String, PurposeState>,
+    /// Denied or ended epochs whose keys are not yet known to be gone.
+    pub(crate) to_shred: BTreeSet<(String, u64)>,
+    pub(crate) permissions: BTreeMap<Permission, Asked>,
+    pub(crate) contexts: Vec<Context>,
+    /// The canonical document of the accepted policy.
+    pub(crate) accepted: Option<Accepted>,
+    /// The newest version that was shown and declined.
+    pub(crate) declined_version: Option<String>,
+    /// The newest version known to have arrived, by hash.
+    pub(crate) arrived: Option<String>,
+    pub(crate) erases: BTreeMap<String, Erase>,
+    uptime: Uptime,
+}
+
+/// The policy version that the person agreed to.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) hash: String,
+    pub(crate) document: String,
+}
+
+/// The last answer to the notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Agreed,
+    Declined,
+}
+
+/// One purpose of one account.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PurposeState {
+    /// The current epoch, or the last one; 0 before the first.
+    pub(crate) epoch: u64,
+    pub(crate) alias: Option<String>,
+    pub(crate) status: Status,
+}
+
+/// Where a purpose stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Status {
+    #[default]
+    NotAsked,
+    Given { kind: ConsentKind, by: Giver, until: Option<i64>, terms: Terms },
+    Opened,
+    Refused,
+    Withdrawn,
+    /// Denied by a marker alone: the person is asked to confirm.
+    Marked,
+    Ended,
+}
+
+/// When a system permission was last asked for, and the answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) wall: i64,
+    pub(crate) uptime: u64,
+    /// `None` if the dialog was shown and no answer came.
+    pub(crate) granted: Option<bool>,
+}
+
+/// A request to erase that a recipient has not confirmed.
+#[derive(Clone, Debug)]
+pub(crate) struct Erase {
+    pub(crate) purpose: String,
+    pub(crate) endpoint: String,
+    pub(crate) pseudonym: String,
+}
+
+/// Time that surely passed, whatever the wall clock says: the parts of each boot that were seen, summed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Uptime {
+    total: u64,
+    boot: u32,
+    since_boot: u64,
+}
+
+impl Uptime {
+    fn at(self, up: u64, boot: u32) -> u64 {
+        let passed = if boot == self.boot { up.saturating_sub(self.since_boot) } else { up };
+        self.total.saturating_add(passed)
+    }
+
+    fn see(&mut self, up: u64, boot: u32) {
+        self.total = self.at(up, boot);
+        (self.boot, self.since_boot) = (boot, if boot == self.boot { up.max(self.since_boot) } else { up });
+    }
+}
+
+impl Account {
+    /// Takes in the next entry.
+    pub(crate) fn apply(&mut self, entry: &Entry) {
+        self.uptime.see(entry.up, entry.boot);
+        match &entry.what {
+            What::NoticeAgreed { .. } => self.notice = Some(Answer::Agreed),
+            What::NoticeDeclined { .. } => self.notice = Some(Answer::Declined),
+            What::SubjectKnown { place, from, below, .. } => {
+                let below = below
+                    .as_ref()
+                    .and_then(|(age, month)| Some(Threshold { age: *age, month: Month::parse(month)? }));
+                self.subject = Subject { age: Some(AgeBand { from: *from, below }), place: Place::parse(place).ok() };
+            }
+            What::Granted { purpose, epoch, alias, kind, by, until, terms, .. } => {
+                let status = Status::Given { kind: *kind, by: *by, until: *until, terms: terms.terms() };
+                self.open(purpose, *epoch, alias, status);
+            }
+            What::Opened { purpose, epoch, alias, .. } => self.open(purpose, *epoch, alias, Status::Opened),
+            What::Refused { purpose, .. } => self.close(purpose, Status::Refused),
+            What::Withdrawn { purpose, .. } => self.close(purpose, Status::Withdrawn),
+            What::Ended { purpose, .. } => self.close(purpose, Status::Ended),
+            What::DeniedByMarker { purpose, .. } => {
+                self.purposes.entry(purpose.clone()).or_default().status = Status::Marked;
+            }
+            What::Shredded { purpose, epoch } => {
+                self.to_shred.remove(&(purpose.clone(), *epoch));
+            }
+            What::PermissionAsked { permission, .. } => {
+                let asked = Asked { wall: entry.at, uptime: self.uptime.total, granted: None };
+                self.permissions.insert(*permission, asked);
+            }
+            What::PermissionAnswered { permission, granted } => {
+                let asked = Asked { wall: entry.at, uptime: self.uptime.total, granted: Some(*granted) };
+                self.permissions.insert(*permission, asked);
+            }
+            What::Context { context, .. } => self.contexts.push(context.clone()),
+            What::PolicyArrived { policy, .. } => self.arrived = Some(policy.clone()),
+            What::PolicyAccepted { policy, document, .. } => {
+                self.accepted = Some(Accepted { hash: policy.clone(), document: document.clone() });
+            }
+            What::PolicyDeclined { version, .. } => self.declined_version = Some(version.clone()),
+            What::EraseRequested { id, purpose, endpoint, pseudonym } => {
+                let erase =
+                    Erase { purpose: purpose.clone(), endpoint: endpoint.clone(), pseudonym: pseudonym.clone() };
+                self.erases.insert(id.clone(), erase);
+            }
+            What::EraseAcknowledged { id } => {
+                self.erases.remove(id);
+            }
+            What::IdentifierHanded { .. }
+            | What::SdkStarted { .. }
+            | What::SdkStopped { .. }
+            | What::FeatureStarted { .. }
+            | What::FeatureEnded { .. }
+            | What::InFlightAtWithdrawal { .. } => {}
+        }
+    }
+
+    fn open(&mut self, purpose: &str, epoch: u64, alias: &str, status: Status) {
+        let state = self.purposes.entry(purpose.to_owned()).or_default();
+        // An epoch that ended never comes back: a replayed grant opens nothing.
+        let renewed = epoch == state.epoch && state.alias.is_some();
+        if epoch <= state.epoch && !renewed {
+            return;
+        }
+        if state.alias.is_some() && epoch > state.epoch {
+            self.to_shred.insert((purpose.to_owned(), state.epoch));
+        }
+        *state = PurposeState { epoch, alias: Some(alias.to_owned()), status };
+    }
+
+    fn close(&mut self, purpose: &str, status: Status) {
+        let state = self.purposes.entry(purpose.to_owned()).or_default();
+        if state.alias.take().is_some() {
+            self.to_shred.insert((purpose.to_owned(), state.epoch));
+        }
+        state.status = status;
+    }
+
+    /// Milliseconds that surely passed since a system permission was last refused, by the stricter of two clocks.
+    pub(crate) fn since_asked(&self, asked: &Asked, now: &Now) -> i64 {
+        let wall = now.wall_ms.saturating_sub(asked.wall);
+        let up = self.uptime.at(now.since_boot_ms, now.boot).saturating_sub(asked.uptime);
+        wall.min(i64::try_from(up).unwrap_or(i64::MAX)).max(0)
+    }
+
+    /// The consent to one purpose, weighed against the terms that the policy has now.
+    pub(crate) fn consent(&self, purpose: &str, now: &Terms) -> Consent {
+        match self.purposes.get(purpose).map(|state| &state.status) {
+            None | Some(Status::NotAsked | Status::Opened | Status::Ended) => Consent::NotAsked,
+            Some(Status::Given { terms, .. }) if !terms.cover(now) => Consent::Outdated,
+            Some(Status::Given { kind, by, until, .. }) => {
+                Consent::Given { kind: *kind, by: *by, until_ms: *until }
+            }
+            Some(Status::Refused) => Consent::Refused,
+            Some(Status::Withdrawn | Status::Marked) => Consent::Withdrawn,
+        }
+    }
+
+    /// The epoch that follows the last one.
+    pub(crate) fn next_epoch(&self, purpose: &str) -> u64 {
+        self.purposes.get(purpose).map_or(0, |state| state.epoch).saturating_add(1)
+    }
+
+    pub(crate) fn notice_agreed(&self) -> bool {
+        self.notice == Some(Answer::Agreed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Shown, TermsRecord};
+    use menshen_policy::document::LegalBasis;
+
+    fn entry(what: What) -> Entry {
+        Entry { at: 0, up: 0, boot: 0, what }
+    }
+
+    fn terms() -> TermsRecord {
+        TermsRecord {
+            basis: LegalBasis::Consent,
+            kind: Some(ConsentKind::General),
+            categories: vec!["user.behavior".into()],
+            recipients: vec!["maker".into()],
+            retention_seconds: 60,
+        }
+    }
+
+    fn granted(epoch: u64) -> What {
+        What::Granted {
+            purpose: "statistics".into(),
+            epoch,
+            alias: format!("alias-{epoch}"),
+            kind: ConsentKind::General,
+            by: Giver::Subject,
+            until: None,
+            terms: terms(),
+            context: 0,
+            shown: Shown { locale: "en".into(), text: String::new() },
+        }
+    }
+
+    #[test]
+    fn a_replayed_grant_does_not_reopen_a_withdrawn_epoch() {
+        let mut account = Account::default();
+        account.apply(&entry(granted(1)));
+        account.apply(&entry(What::Withdrawn { purpose: "statistics".into(), epoch: 1 }));
+        account.apply(&entry(granted(1)));
+        assert_eq!(account.consent("statistics", &terms().terms()), Consent::Withdrawn);
+        account.apply(&entry(What::Shredded { purpose: "statistics".into(), epoch: 1 }));
+        account.apply(&entry(granted(1)));
+        assert_eq!(account.consent("statistics", &terms().terms()), Consent::Withdrawn);
+        assert_eq!(account.next_epoch("statistics"), 2);
+    }
+
+    #[test]
+    fn wider_terms_make_a_consent_outdated_and_narrower_ones_do_not() {
+        let mut account = Account::default();
+        account.apply(&entry(granted(1)));
+        let mut wider = terms();
+        wider.recipients.push("umeng".into());
+        assert_eq!(account.consent("statistics", &wider.terms()), Consent::Outdated);
+        let mut narrower = terms();
+        narrower.retention_seconds = 30;
+        assert!(matches!(account.consent("statistics", &narrower.terms()), Consent::Given { .. }));
+    }
+
+    #[test]
+    fn neither_a_clock_set_forward_nor_a_restart_shortens_the_wait_after_a_refusal() {
+        const HOUR: u64 = 3_600_000;
+        let mut account = Account::default();
+        let refused = What::PermissionAnswered { permission: Permission::Camera, granted: false };
+        account.apply(&Entry { at: 0, up: 10 * HOUR, boot: 1, what: refused });
+        let asked = account.permissions[&Permission::Camera];
+        let since = |wall_ms: i64, since_boot_ms: u64, boot: u32| {
+            account.since_asked(&asked, &Now { wall_ms, since_boot_ms, boot })
+        };
+        let hours = |n: i64| n * 3_600_000;
+        assert_eq!(since(hours(90), 11 * HOUR, 1), hours(1), "the clock was set forward");
+        assert_eq!(since(hours(90), HOUR, 2), hours(1), "the device was restarted");
+        assert_eq!(since(hours(-90), 60 * HOUR, 1), 0, "the clock was set back");
+        assert_eq!(since(hours(50), 60 * HOUR, 1), hours(50));
+    }
+}

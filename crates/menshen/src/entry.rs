@@ -1,0 +1,181 @@
+//! What the evidence log says: one entry for everything that was asked, answered, opened, ended and handed out.
+
+use menshen_policy::document::{ConsentKind, Giver, Identifier, IdentifierForm, LegalBasis, Permission};
+use menshen_policy::{PackIdentity, Terms};
+use serde::{Deserialize, Serialize};
+
+/// One entry of the ledger: when, and what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// The wall clock, in milliseconds since 1970.
+    pub(crate) at: i64,
+    /// Milliseconds since the device started, sleep included.
+    pub(crate) up: u64,
+    /// Which start of the device that was.
+    pub(crate) boot: u32,
+    /// What happened.
+    #[serde(flatten)]
+    pub(crate) what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "snake_case")]
+pub(crate) enum What {
+    /// The notice was agreed.
+    NoticeAgreed { policy: String, shown: Shown },
+    /// The notice was declined.
+    NoticeDeclined { policy: String, shown: Shown },
+    /// The age and place became known. The birth month is not kept.
+    SubjectKnown { place: String, from: u8, below: Option<(u8, String)>, source: SubjectKnownBy },
+    /// A yes to one purpose.
+    Granted {
+        purpose: String,
+        epoch: u64,
+        alias: String,
+        kind: ConsentKind,
+        by: Giver,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<i64>,
+        terms: TermsRecord,
+        context: u32,
+        shown: Shown,
+    },
+    /// A purpose on another basis than consent opened with the notice.
+    Opened { purpose: String, epoch: u64, alias: String, basis: LegalBasis, terms: TermsRecord, context: u32 },
+    /// A no to one purpose.
+    Refused { purpose: String, epoch: u64, shown: Shown },
+    /// A yes taken back.
+    Withdrawn { purpose: String, epoch: u64 },
+    /// A denial that only a marker file witnesses. It shreds nothing.
+    DeniedByMarker { purpose: String, epoch: u64 },
+    /// A purpose that the accepted policy has no more.
+    Ended { purpose: String, epoch: u64, policy: String },
+    /// The key of a denied or ended epoch is gone.
+    Shredded { purpose: String, epoch: u64 },
+    /// A system permission is about to be asked for.
+    PermissionAsked { permission: Permission, feature: String },
+    /// What the system answered.
+    PermissionAnswered { permission: Permission, granted: bool },
+    /// The policy and the law packs under which what follows is decided.
+    Context { index: u32, context: Context },
+    /// A newer version of the policy is there.
+    PolicyArrived { policy: String, version: String, effective_from: String },
+    /// The person agreed to a version. The document is kept, because a later app ships only the later one.
+    PolicyAccepted { policy: String, version: String, document: String, shown: Shown },
+    /// The person did not agree to a version; the accepted one still governs.
+    PolicyDeclined { policy: String, version: String, shown: Shown },
+    /// The recipient is to erase what went out under a pseudonym.
+    EraseRequested { id: String, purpose: String, endpoint: String, pseudonym: String },
+    /// The recipient confirmed.
+    EraseAcknowledged { id: String },
+    /// An identifier was handed out in a form.
+    IdentifierHanded { recipient: String, identifier: Identifier, form: IdentifierForm },
+    /// A third-party SDK was started.
+    SdkStarted { recipient: String },
+    /// A third-party SDK was told to stop.
+    SdkStopped { recipient: String },
+    /// A use of a feature began.
+    FeatureStarted { feature: String },
+    /// It ended, after so many reads of protected data.
+    FeatureEnded { feature: String, reads: u64 },
+    /// A batch that was with the transport when its purpose was withdrawn.
+    InFlightAtWithdrawal { purpose: String, upload: u64, delivered: bool },
+}
+
+/// What stood on the screen when the person answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shown {
+    /// Its locale.
+    pub(crate) locale: String,
+    /// The SHA-256 of its texts, in lower-case hexadecimal.
+    pub(crate) text: String,
+}
+
+/// How age and place became known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SubjectKnownBy {
+    /// The person answered the neutral question.
+    Asked,
+    /// The app supplied it.
+    Supplied,
+}
+
+/// The policy and the law packs under which something was decided or recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Context {
+    pub(crate) policy_id: String,
+    pub(crate) policy_version: String,
+    pub(crate) policy_hash: String,
+    pub(crate) law_packs: Vec<Pack>,
+}
+
+/// A law pack's identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pack {
+    pub(crate) id: String,
+    pub(crate) as_of: String,
+    pub(crate) hash: String,
+}
+
+impl From<PackIdentity> for Pack {
+    fn from(pack: PackIdentity) -> Self {
+        Self { id: pack.id, as_of: pack.as_of, hash: pack.hash }
+    }
+}
+
+/// The terms that were agreed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TermsRecord {
+    pub(crate) basis: LegalBasis,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<ConsentKind>,
+    pub(crate) categories: Vec<String>,
+    pub(crate) recipients: Vec<String>,
+    pub(crate) retention_seconds: u64,
+}
+
+impl From<&Terms> for TermsRecord {
+    fn from(terms: &Terms) -> Self {
+        Self {
+            basis: terms.legal_basis,
+            kind: terms.kind,
+            categories: terms.categories.iter().cloned().collect(),
+            recipients: terms.recipients.iter().cloned().collect(),
+            retention_seconds: terms.retention_seconds,
+        }
+    }
+}
+
+impl TermsRecord {
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            legal_basis: self.basis,
+            kind: self.kind,
+            categories: self.categories.iter().cloned().collect(),
+            recipients: self.recipients.iter().cloned().collect(),
+            retention_seconds: self.retention_seconds,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_reads_back_as_it_was_written() {
+        let what = What::Refused {
+            purpose: "usage-statistics".into(),
+            epoch: 0,
+            shown: Shown { locale: "en".into(), text: "00".into() },
+        };
+        let entry = Entry { at: 1, up: 2, boot: 3, what };
+        let bytes = serde_json::to_vec(&entry).unwrap();
+        let back: Entry = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(back.what, entry.what);
+        assert_eq!((back.at, back.up, back.boot), (1, 2, 3));
+        assert!(String::from_utf8(bytes).unwrap().contains(r#""type":"refused""#));
+    }
+}

@@ -1,0 +1,286 @@
+//! What goes wrong, as a stable code with fields. A denial is no error: see [`Denial`](crate::Denial).
+
+use std::fmt;
+
+use menshen_journal as journal;
+use menshen_policy::Errors;
+
+/// Why a call could not be carried out.
+///
+/// No message holds personal data or another library's error text.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The policy document is wrong; every problem is listed with its place.
+    Policy(Errors),
+    /// The policy names another id than the one whose answers are in this store.
+    ForeignPolicy {
+        /// The id of the policy in the store.
+        accepted: String,
+        /// The id of the policy given.
+        given: String,
+    },
+    /// The policy is older than the accepted one.
+    OlderPolicy {
+        /// The accepted version.
+        accepted: String,
+        /// The version given.
+        given: String,
+    },
+    /// The policy has nothing of this name.
+    Undeclared {
+        /// What was looked up: `feature`, `purpose`, `event`, `recipient`.
+        what: &'static str,
+        /// The name given.
+        name: String,
+    },
+    /// Only a version of the policy that the person has not accepted has this name.
+    NotAcceptedYet {
+        /// What was looked up.
+        what: &'static str,
+        /// The name given.
+        name: String,
+    },
+    /// The event has no such field (strict mode; otherwise the field is dropped and counted).
+    UndeclaredField {
+        /// The event.
+        event: String,
+        /// The field.
+        field: String,
+    },
+    /// A field has another type than the policy declares.
+    FieldType {
+        /// The event.
+        event: String,
+        /// The field.
+        field: String,
+        /// The declared type.
+        expected: &'static str,
+    },
+    /// An event or item is larger than the limit.
+    TooLarge {
+        /// Its size in bytes.
+        bytes: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Fields given as JSON could not be read.
+    BadFields {
+        /// What is wrong with them: `not-utf8`, `syntax`, `too-deep`, `not-flat`.
+        why: &'static str,
+    },
+    /// The answer does not belong to the step that is shown.
+    UnexpectedAnswer {
+        /// The step that waits.
+        step: &'static str,
+    },
+    /// A birth month, place or age that cannot be.
+    BadSubject {
+        /// The field.
+        field: &'static str,
+    },
+    /// The duration is zero or longer than the policy keeps records of the purpose.
+    BadTimeToLive {
+        /// The longest allowed, in milliseconds.
+        limit_ms: u64,
+    },
+    /// The purpose does not name this recipient.
+    RecipientNotOfPurpose {
+        /// The purpose.
+        purpose: String,
+        /// The recipient.
+        recipient: String,
+    },
+    /// No upload or delivery with this number is under way.
+    UnknownExchange {
+        /// The number given.
+        id: u64,
+    },
+    /// The permit's feature is closed meanwhile, or its use ended.
+    PermitEnded,
+    /// The platform's key store is not ready: locked, busy, or before the first unlock. Nothing is lost; try later.
+    KeyNotReady,
+    /// The platform's key store answers with another key than the one the store was sealed with. Nothing was changed.
+    WrongKey,
+    /// The key that the store was sealed with is gone.
+    KeyLost,
+    /// Another process has the store open.
+    StoreBusy,
+    /// The store's folder or disk is read-only.
+    StoreReadOnly,
+    /// The disk, or the store's own limit, is full.
+    StoreFull,
+    /// The path is not a folder.
+    NotAFolder,
+    /// The folder holds something that is not a store; nothing in it was touched.
+    NotAStore,
+    /// The disk failed.
+    Io {
+        /// What was being done.
+        operation: &'static str,
+    },
+    /// The ledger does not verify; every gate is closed.
+    LedgerBroken {
+        /// The first bad entry, counted from 0, where it is known.
+        sequence: Option<u64>,
+    },
+    /// Something in the library is not as it must be.
+    Internal {
+        /// Where.
+        what: &'static str,
+    },
+    /// The transport of the library could not be built or used.
+    Transport {
+        /// A stable code.
+        code: &'static str,
+    },
+}
+
+impl Error {
+    /// The stable code, in kebab-case.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Policy(_) => "policy",
+            Self::ForeignPolicy { .. } => "foreign-policy",
+            Self::OlderPolicy { .. } => "older-policy",
+            Self::Undeclared { .. } => "undeclared",
+            Self::NotAcceptedYet { .. } => "not-accepted-yet",
+            Self::UndeclaredField { .. } => "undeclared-field",
+            Self::FieldType { .. } => "field-type",
+            Self::TooLarge { .. } => "too-large",
+            Self::BadFields { .. } => "bad-fields",
+            Self::UnexpectedAnswer { .. } => "unexpected-answer",
+            Self::BadSubject { .. } => "bad-subject",
+            Self::BadTimeToLive { .. } => "bad-time-to-live",
+            Self::RecipientNotOfPurpose { .. } => "recipient-not-of-purpose",
+            Self::UnknownExchange { .. } => "unknown-exchange",
+            Self::PermitEnded => "permit-ended",
+            Self::KeyNotReady => "key-not-ready",
+            Self::WrongKey => "wrong-key",
+            Self::KeyLost => "key-lost",
+            Self::StoreBusy => "store-busy",
+            Self::StoreReadOnly => "store-read-only",
+            Self::StoreFull => "store-full",
+            Self::NotAFolder => "not-a-folder",
+            Self::NotAStore => "not-a-store",
+            Self::Io { .. } => "io",
+            Self::LedgerBroken { .. } => "ledger-broken",
+            Self::Internal { .. } => "internal",
+            Self::Transport { .. } => "transport",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(errors) => write!(f, "{errors}"),
+            Self::ForeignPolicy { accepted, given } => {
+                write!(f, "this store holds the answers to policy `{accepted}`, not `{given}`; give the app's own policy")
+            }
+            Self::OlderPolicy { accepted, given } => {
+                write!(f, "version {given} is older than the accepted {accepted}; ship the accepted version or a later one")
+            }
+            Self::Undeclared { what, name } => {
+                write!(f, "the policy declares no {what} `{name}`; declare it or correct the name")
+            }
+            Self::NotAcceptedYet { what, name } => {
+                write!(f, "the {what} `{name}` belongs to a policy version that the person has not accepted yet")
+            }
+            Self::UndeclaredField { event, field } => {
+                write!(f, "event `{event}` declares no field `{field}`; declare it with its type and category")
+            }
+            Self::FieldType { event, field, expected } => {
+                write!(f, "field `{field}` of event `{event}` must be of type {expected}")
+            }
+            Self::TooLarge { bytes, limit } => write!(f, "{bytes} bytes are more than the limit of {limit}"),
+            Self::BadFields { why } => write!(f, "the fields are not one flat JSON object ({why})"),
+            Self::UnexpectedAnswer { step } => write!(f, "the answer does not fit the step `{step}` that waits for one"),
+            Self::BadSubject { field } => write!(f, "the {field} is not one that can be"),
+            Self::BadTimeToLive { limit_ms } => {
+                write!(f, "the time to live must be above zero and at most {limit_ms} ms, the retention of the purpose")
+            }
+            Self::RecipientNotOfPurpose { purpose, recipient } => {
+                write!(f, "purpose `{purpose}` does not name recipient `{recipient}`")
+            }
+            Self::UnknownExchange { id } => write!(f, "no upload or delivery {id} is under way"),
+            Self::PermitEnded => f.write_str("the permit has ended; request the feature again"),
+            Self::KeyNotReady => f.write_str("the key store is not ready; nothing is lost, try again after unlock"),
+            Self::WrongKey => f.write_str("the key is not the one that the store was sealed with; nothing was changed"),
+            Self::KeyLost => f.write_str("the key that the store was sealed with is gone; what it sealed stays closed"),
+            Self::StoreBusy => f.write_str("another process has the store open; use one process or another folder"),
+            Self::StoreReadOnly => f.write_str("the store's folder is read-only; give it a writable one"),
+            Self::StoreFull => f.write_str("the store or its disk is full; nothing that was there is lost"),
+            Self::NotAFolder => f.write_str("the store's path is not a folder"),
+            Self::NotAStore => f.write_str("the folder holds something that is not a store; nothing in it was touched"),
+            Self::Io { operation } => write!(f, "the disk failed ({operation})"),
+            Self::LedgerBroken { sequence: Some(at) } => {
+                write!(f, "the ledger does not verify from entry {at} on; every gate is closed")
+            }
+            Self::LedgerBroken { sequence: None } => f.write_str("the ledger does not verify; every gate is closed"),
+            Self::Internal { what } => write!(f, "internal inconsistency ({what}); please report it"),
+            Self::Transport { code } => write!(f, "the transport failed ({code})"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Errors> for Error {
+    fn from(errors: Errors) -> Self {
+        Self::Policy(errors)
+    }
+}
+
+impl From<journal::KeyError> for Error {
+    fn from(error: journal::KeyError) -> Self {
+        match error {
+            journal::KeyError::NotFound => Self::KeyLost,
+            journal::KeyError::Refused => Self::WrongKey,
+            journal::KeyError::AlreadyExists => Self::Internal { what: "alias taken" },
+            _ => Self::KeyNotReady,
+        }
+    }
+}
+
+impl From<journal::RandomnessError> for Error {
+    fn from(_: journal::RandomnessError) -> Self {
+        Self::Internal { what: "randomness" }
+    }
+}
+
+impl From<journal::OpenError> for Error {
+    fn from(error: journal::OpenError) -> Self {
+        match error {
+            journal::OpenError::Busy => Self::StoreBusy,
+            journal::OpenError::ReadOnly => Self::StoreReadOnly,
+            journal::OpenError::Full => Self::StoreFull,
+            journal::OpenError::NotAFolder => Self::NotAFolder,
+            journal::OpenError::NotAStore => Self::NotAStore,
+            journal::OpenError::Io { operation } => Self::Io { operation },
+            _ => Self::Internal { what: "open" },
+        }
+    }
+}
+
+impl From<journal::Error> for Error {
+    fn from(error: journal::Error) -> Self {
+        match error {
+            journal::Error::Full => Self::StoreFull,
+            journal::Error::ReadOnly => Self::StoreReadOnly,
+            journal::Error::Closed => Self::KeyLost,
+            journal::Error::TooLarge { limit } => Self::TooLarge { bytes: limit + 1, limit },
+            journal::Error::Io { operation } => Self::Io { operation },
+            journal::Error::Key(error) => error.into(),
+            journal::Error::LedgerBroken { sequence } => Self::LedgerBroken { sequence },
+            _ => Self::Internal { what: "journal" },
+        }
+    }
+}
+
+impl From<journal::DiskError> for Error {
+    fn from(error: journal::DiskError) -> Self {
+        Self::from(journal::OpenError::from(error))
+    }
+}

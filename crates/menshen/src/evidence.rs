@@ -1,0 +1,252 @@
+//! Evidence: receipts for the person, the ledger as a document, and its verification without the store.
+
+use menshen_journal::{Head, LedgerEntry};
+use serde::{Deserialize, Serialize};
+
+use crate::account::Status;
+use crate::core::Core;
+use crate::entry::{Entry, What};
+use crate::error::Error;
+use crate::prompt::hex;
+use crate::session::Session;
+
+/// One consent as a document of its own, in the fields of ISO/IEC TS 27560 as far as this version has them.
+#[derive(Serialize)]
+struct Receipt<'a> {
+    schema_version: &'static str,
+    record_id: String,
+    policy: PolicyRef<'a>,
+    controller: &'a str,
+    controller_contact: &'a str,
+    language: &'a str,
+    purpose: &'a str,
+    purpose_name: &'a str,
+    legal_basis: menshen_policy::document::LegalBasis,
+    data_categories: Vec<&'a str>,
+    recipients: Vec<&'a str>,
+    retention_seconds: u64,
+    withdrawal: &'static str,
+    state: &'static str,
+    given_at_ms: i64,
+    text_sha256: &'a str,
+    source: &'a str,
+}
+
+#[derive(Serialize)]
+struct PolicyRef<'a> {
+    id: &'a str,
+    version: &'a str,
+    sha256: &'a str,
+}
+
+/// An exported ledger: everything needed to verify it without the store.
+#[derive(Serialize, Deserialize)]
+struct Export {
+    format: String,
+    store: String,
+    account: String,
+    public_key: String,
+    entries: Vec<ExportedEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExportedEntry {
+    sequence: u64,
+    entry: String,
+    hash: String,
+    /// The signature over the head at this entry, where one was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
+}
+
+const FORMAT: &str = "menshen/ledger/0";
+
+/// What a verification found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerVerdict {
+    /// The chain is whole and its last head is signed.
+    Sound {
+        /// The entries.
+        entries: u64,
+    },
+    /// It is not, from this entry on.
+    Broken {
+        /// The first bad entry, counted from 0.
+        sequence: u64,
+    },
+    /// It is no exported ledger.
+    Unreadable,
+}
+
+impl Session {
+    /// The consents and openings that hold now, each a receipt, as a JSON array.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn receipts(&self) -> Result<String, Error> {
+        self.work(|core, shared| {
+            core.load(shared)?;
+            let contents = shared.journal.ledger_read(core.account)?;
+            let document = core.policy.document();
+            let mut receipts = Vec::new();
+            for (id, purpose) in &document.purposes {
+                let state = core.state.purposes.get(id.as_str());
+                let Some(state) = state.filter(|s| matches!(s.status, Status::Given { .. } | Status::Opened))
+                else {
+                    continue;
+                };
+                // The latest entry that opened this epoch.
+                let found = contents.entries.iter().rev().find_map(|entry| {
+                    let parsed: Entry = serde_json::from_slice(&entry.bytes).ok()?;
+                    match &parsed.what {
+                        What::Granted { purpose, epoch, .. } | What::Opened { purpose, epoch, .. }
+                            if purpose == id.as_str() && *epoch == state.epoch =>
+                        {
+                            Some((entry, parsed))
+                        }
+                        _ => None,
+                    }
+                });
+                let Some((entry, parsed)) = found else { continue };
+                let shown = match &parsed.what {
+                    What::Granted { shown, .. } => shown.text.clone(),
+                    _ => String::new(),
+                };
+                let name = |of| name(core, of);
+                let receipt = Receipt {
+                    schema_version: "menshen/receipt/0",
+                    record_id: hex(&entry.hash),
+                    policy: PolicyRef {
+                        id: document.id.as_str(),
+                        version: document.version.as_str(),
+                        sha256: core.policy.hash(),
+                    },
+                    controller: core.local(&document.controller.name),
+                    controller_contact: core.local(&document.controller.contact),
+                    language: core.locale(),
+                    purpose: id.as_str(),
+                    purpose_name: core.local(&purpose.name),
+                    legal_basis: purpose.legal_basis,
+                    data_categories: purpose
+                        .categories
+                        .iter()
+                        .map(|id| name(document.categories.get(id).map(|c| &c.name)))
+                        .collect(),
+                    recipients: purpose
+                        .recipients
+                        .iter()
+                        .map(|id| name(document.recipients.get(id).map(|r| &r.name)))
+                        .collect(),
+                    retention_seconds: purpose.retention.duration.seconds(),
+                    withdrawal: "in the settings of the app",
+                    state: if matches!(state.status, Status::Given { .. }) { "consent-given" } else { "opened" },
+                    given_at_ms: parsed.at,
+                    text_sha256: &shown,
+                    source: purpose.source.as_str(),
+                };
+                receipts.push(serde_json::to_value(&receipt).map_err(|_| Error::Internal { what: "receipt" })?);
+            }
+            serde_json::to_string_pretty(&receipts).map_err(|_| Error::Internal { what: "receipts" })
+        })
+    }
+
+    /// The whole ledger of this account as a JSON document that [`verify_ledger`] checks.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn export_ledger(&self) -> Result<String, Error> {
+        self.work(|core, shared| {
+            core.load(shared)?;
+            let contents = shared.journal.ledger_read(core.account)?;
+            let public_key = contents.public_key.map(|key| hex(&key)).unwrap_or_default();
+            let entries = contents
+                .entries
+                .iter()
+                .map(|entry| {
+                    let text = std::str::from_utf8(&entry.bytes).map_err(|_| Error::Internal { what: "entry" })?;
+                    Ok(ExportedEntry {
+                        sequence: entry.sequence,
+                        entry: text.to_owned(),
+                        hash: hex(&entry.hash),
+                        signature: entry.head.as_ref().map(|head| hex(&head.signature)),
+                    })
+                })
+                .collect::<Result<Vec<_>, Error>>()?;
+            let export = Export {
+                format: FORMAT.to_owned(),
+                store: hex(&shared.journal.store_id()),
+                account: format!("{:016x}", core.account.number()),
+                public_key,
+                entries,
+            };
+            serde_json::to_string_pretty(&export).map_err(|_| Error::Internal { what: "export" })
+        })
+    }
+
+    /// Verifies this account's ledger in the store.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn verify_own_ledger(&self) -> Result<LedgerVerdict, Error> {
+        Ok(verify_ledger(&self.export_ledger()?))
+    }
+}
+
+fn name<'a>(core: &'a Core, of: Option<&'a menshen_policy::document::Text>) -> &'a str {
+    of.map_or("", |text| core.local(text))
+}
+
+/// Verifies an exported ledger: every entry chained to the one before, the last head signed. It shows that
+/// nothing was changed, dropped, inserted or reordered by somebody without the signing key; whether the key
+/// is the device's own is for whoever knows that key to say.
+#[must_use]
+pub fn verify_ledger(export: &str) -> LedgerVerdict {
+    let Ok(export) = serde_json::from_str::<Export>(export) else { return LedgerVerdict::Unreadable };
+    let parsed = (|| {
+        let key: [u8; 32] = unhex(&export.public_key)?.try_into().ok()?;
+        let store: [u8; 16] = unhex(&export.store)?.try_into().ok()?;
+        let account = u64::from_str_radix(&export.account, 16).ok()?;
+        Some((key, store, account))
+    })();
+    let Some((key, store, account)) = parsed else { return LedgerVerdict::Unreadable };
+    if export.format != FORMAT {
+        return LedgerVerdict::Unreadable;
+    }
+    let mut entries = Vec::with_capacity(export.entries.len());
+    for entry in &export.entries {
+        let read = (|| {
+            let hash: [u8; 32] = unhex(&entry.hash)?.try_into().ok()?;
+            let head = match &entry.signature {
+                None => None,
+                Some(signature) => Some(Head {
+                    sequence: entry.sequence,
+                    hash,
+                    signature: unhex(signature)?.try_into().ok()?,
+                }),
+            };
+            Some((hash, head))
+        })();
+        let Some((hash, head)) = read else { return LedgerVerdict::Broken { sequence: entry.sequence } };
+        let bytes = entry.entry.clone().into_bytes();
+        entries.push(LedgerEntry { sequence: entry.sequence, bytes: bytes.into(), hash, signed: head.is_some(), head });
+    }
+    match menshen_journal::verify(&key, &store, account, entries.iter()) {
+        Ok(count) => LedgerVerdict::Sound { entries: count },
+        Err(broken) => LedgerVerdict::Broken { sequence: broken.sequence },
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
+            _ => None,
+        })
+        .collect()
+}

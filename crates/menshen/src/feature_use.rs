@@ -1,0 +1,129 @@
+//! The proof that a feature is open, and the use of it that is bounded in time.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::entry::What;
+use crate::error::Error;
+use crate::session::Session;
+
+/// The proof that a feature was open when the person's request ended. Only the library makes one, it is used
+/// once, and it doesn't outlive its decision.
+pub struct Permit {
+    session: Session,
+    feature: String,
+    generation: u64,
+}
+
+impl Permit {
+    pub(crate) fn new(session: Session, feature: &str, generation: u64) -> Self {
+        Self { session, feature: feature.to_owned(), generation }
+    }
+
+    /// The feature.
+    #[must_use]
+    pub fn feature(&self) -> &str {
+        &self.feature
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").field("feature", &self.feature).field("generation", &self.generation).finish()
+    }
+}
+
+/// A use of a feature that is going on. Protected data is readable through it and only while it lasts.
+#[derive(Debug)]
+pub struct FeatureUse {
+    session: Session,
+    feature: String,
+    ends_ms: Option<i64>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    ended: bool,
+    reads: u64,
+}
+
+impl Session {
+    /// Begins a use of a feature that ends with [`FeatureUse::end`], when it is dropped, or after `limit_ms`.
+    ///
+    /// # Errors
+    /// The permit is of another session, the feature is closed meanwhile, or the ledger could not be written.
+    pub fn begin(&self, permit: Permit, limit_ms: Option<u64>) -> Result<FeatureUse, Error> {
+        if !std::sync::Arc::ptr_eq(self.shared(), permit.session.shared()) || !self.is_allowed(&permit.feature) {
+            return Err(Error::PermitEnded);
+        }
+        let feature = permit.feature.clone();
+        self.work(|core, shared| core.commit(shared, vec![What::FeatureStarted { feature }]))?;
+        let now = self.shared().clock.now().wall_ms;
+        let ends_ms = limit_ms.map(|limit| now.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX)));
+        let state = Mutex::new(State { ended: false, reads: 0 });
+        Ok(FeatureUse { session: self.clone(), feature: permit.feature, ends_ms, state })
+    }
+
+    /// Runs something within a use of a feature.
+    ///
+    /// # Errors
+    /// As [`Session::begin`].
+    pub fn with_feature<T>(&self, permit: Permit, act: impl FnOnce(&FeatureUse) -> T) -> Result<T, Error> {
+        let using = self.begin(permit, None)?;
+        let result = act(&using);
+        using.end();
+        Ok(result)
+    }
+}
+
+impl FeatureUse {
+    /// Reads protected data, if the use is still going on and its gates are still open.
+    ///
+    /// # Errors
+    /// The use ended, its time is over, or a gate or permission closed meanwhile; `reader` was not called.
+    pub fn read<T>(&self, reader: impl FnOnce() -> T) -> Result<T, Error> {
+        self.check()?;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).reads += 1;
+        Ok(reader())
+    }
+
+    /// Whether data may be read now; counts as no read.
+    ///
+    /// # Errors
+    /// As [`FeatureUse::read`].
+    pub fn check(&self) -> Result<(), Error> {
+        let ended = self.state.lock().unwrap_or_else(PoisonError::into_inner).ended;
+        let late = self.ends_ms.is_some_and(|end| self.session.shared().clock.now().wall_ms >= end);
+        if ended || late || !self.session.is_allowed(&self.feature) {
+            return Err(Error::PermitEnded);
+        }
+        Ok(())
+    }
+
+    /// The feature.
+    #[must_use]
+    pub fn feature(&self) -> &str {
+        &self.feature
+    }
+
+    /// Ends the use; nothing is readable through it afterwards.
+    pub fn end(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut state.ended, true) {
+            return;
+        }
+        let reads = state.reads;
+        drop(state);
+        let what = What::FeatureEnded { feature: self.feature.clone(), reads };
+        // The use has ended even if the entry about it cannot be written.
+        let _ = self.session.work(|core, shared| core.commit(shared, vec![what]));
+    }
+}
+
+impl Drop for FeatureUse {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

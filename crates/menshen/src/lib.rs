@@ -1,0 +1,65 @@
+//! menshen makes an app obey its privacy policy: nothing is read, asked, stored or sent unless the policy and
+//! the person both allow it now, and the library can show why.
+//!
+//! Write the policy as one JSON document, open a [`Menshen`] on it, take a [`Session`], and go through it for
+//! everything: [`Session::request`] before a feature, [`Session::record`] for events, [`Session::when_allowed`]
+//! around third-party SDKs, [`Session::next_upload`] to send.
+//!
+//! The library does no networking and asks nothing by itself: prompts, system permissions and uploads are values
+//! that the app performs and answers.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
+)]
+
+mod account;
+mod core;
+mod denial;
+mod entry;
+mod error;
+mod evidence;
+mod exchange;
+mod exchange_state;
+mod feature_use;
+mod flow;
+mod identifier;
+mod otlp;
+mod outbox;
+mod platform;
+mod prompt;
+mod record;
+mod sdk;
+mod session;
+mod snapshot;
+mod texts;
+#[cfg(feature = "reqwest")]
+mod transport;
+mod upload;
+
+pub use self::core::Maintained;
+pub use denial::{Denial, Remedy};
+pub use error::Error;
+pub use evidence::{verify_ledger, LedgerVerdict};
+pub use exchange::{TransportReply, UploadRequest};
+pub use feature_use::{FeatureUse, Permit};
+pub use flow::{Answer, Flow, Outcome, Screen, Step, Trigger};
+pub use identifier::{IdentifierAnswer, MinimisedIdentifier};
+pub use menshen_journal as journal;
+pub use menshen_journal::{
+    Alias, Anchor, DeviceClock, FileKeys, Health, KeyError, KeyProvider, KeyState, MemoryKeys, Now, OpenReport,
+    Randomness, SystemClock, SystemRandomness,
+};
+pub use menshen_policy as policy;
+pub use menshen_policy::document::{IdentifierForm, SdkStart};
+pub use menshen_policy::{Document, Errors, Policy, PolicyError};
+pub use outbox::{Delivery, DeliveryResult, Put, MAX_ITEM_BYTES};
+pub use platform::{ChangeListener, Identifier, IdentifierReader, Permission, PermissionState, PermissionStatus, Platform};
+pub use prompt::{Offer, Particular, Prompt, PromptKind};
+pub use record::{Counts, Fields, Recorded, Value, MAX_EVENT_BYTES};
+pub use sdk::{Menshen, Store};
+pub use session::{PurposeState, Session, Withdrawal};
+pub use snapshot::Snapshot;
+pub use texts::Label;
+#[cfg(feature = "reqwest")]
+pub use transport::{Transport, TransportError};
+pub use upload::UploadOutcome;

@@ -1,0 +1,342 @@
+//! Recording events: declared or refused, minimised, sealed.
+
+use menshen_journal::{Append, Expiry, Lane};
+use menshen_policy::document::{FieldForm, FieldType};
+
+use crate::core::Core;
+use crate::denial::Denial;
+use crate::error::Error;
+use crate::identifier::keyed_hash;
+use crate::otlp::{encode_record, LogRecord, Value as Otlp};
+use crate::sdk::Shared;
+use crate::session::Session;
+
+/// The largest event, in bytes of its sealed form.
+pub const MAX_EVENT_BYTES: usize = 64 * 1024;
+
+/// The value of one field.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// Text.
+    String(String),
+    /// A whole number.
+    Integer(i64),
+    /// A finite number.
+    Number(f64),
+    /// Yes or no.
+    Boolean(bool),
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::String(value.to_owned())
+    }
+}
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::String(value)
+    }
+}
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Integer(value)
+    }
+}
+impl From<i32> for Value {
+    fn from(value: i32) -> Self {
+        Self::Integer(i64::from(value))
+    }
+}
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        Self::Integer(i64::from(value))
+    }
+}
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Boolean(value)
+    }
+}
+
+/// The fields of one event, by name.
+pub type Fields = Vec<(String, Value)>;
+
+/// Writes the fields of an event.
+///
+/// ```
+/// use menshen::{fields, Value};
+/// let fields = fields! { "seconds" => 42, "video" => true };
+/// assert_eq!(fields[0], ("seconds".to_owned(), Value::Integer(42)));
+/// ```
+#[macro_export]
+macro_rules! fields {
+    ($($name:expr => $value:expr),* $(,)?) => {
+        vec![$((::std::string::String::from($name), $crate::Value::from($value))),*]
+    };
+}
+
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Recorded {
+    /// Sealed; the operating system has it, so it survives the end of the process.
+    Buffered,
+    /// Not stored, because it is not allowed now, and why.
+    Denied(Denial),
+}
+
+/// What stands before a record's wire form inside the seal: enough to decide anew when it is sent.
+pub(crate) struct Header {
+    /// The context under which it was recorded.
+    pub(crate) context: u32,
+    /// The event's name.
+    pub(crate) event: String,
+}
+
+const HEADER_VERSION: u8 = 0;
+
+impl Header {
+    /// The header and the wire form as they are sealed.
+    pub(crate) fn write(&self, wire: &[u8]) -> Vec<u8> {
+        let mut body = Vec::with_capacity(8 + self.event.len() + wire.len());
+        body.push(HEADER_VERSION);
+        body.extend_from_slice(&self.context.to_le_bytes());
+        // An event's name is an id, so at most 64 bytes.
+        body.push(u8::try_from(self.event.len()).unwrap_or(u8::MAX));
+        body.extend_from_slice(self.event.as_bytes());
+        body.extend_from_slice(wire);
+        body
+    }
+
+    /// The header, and the wire form behind it.
+    pub(crate) fn read(body: &[u8]) -> Option<(Self, &[u8])> {
+        let (version, rest) = body.split_first()?;
+        let (context, rest) = rest.split_first_chunk::<4>()?;
+        let (length, rest) = rest.split_first()?;
+        let (event, wire) = rest.split_at_checked(usize::from(*length))?;
+        let event = std::str::from_utf8(event).ok()?.to_owned();
+        (*version == HEADER_VERSION).then_some((Self { context: u32::from_le_bytes(*context), event }, wire))
+    }
+}
+
+impl Session {
+    /// Records an event that the policy declares. Without leave it is not stored, which is no error.
+    ///
+    /// # Errors
+    /// The policy declares no such event; a field is of the wrong type, or undeclared in strict mode; it is too
+    /// large; or the store is full or failed.
+    pub fn record(&self, event: &str, fields: Fields) -> Result<Recorded, Error> {
+        self.work(|core, shared| record(core, shared, event, fields))
+    }
+
+    /// As [`Session::record`], with the fields as one flat JSON object in UTF-8.
+    ///
+    /// # Errors
+    /// As [`Session::record`], and [`Error::BadFields`].
+    pub fn record_json(&self, event: &str, fields: &[u8]) -> Result<Recorded, Error> {
+        let fields = read_fields(fields)?;
+        self.record(event, fields)
+    }
+
+    /// Fields dropped because the policy does not declare them, and events not stored for want of leave, since
+    /// the session was opened.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.read(|core, _| Counts { dropped_fields: core.dropped_fields, denied_events: core.not_stored })
+    }
+}
+
+/// What a session dropped instead of storing it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Fields that the policy does not declare.
+    pub dropped_fields: u64,
+    /// Events that were not allowed.
+    pub denied_events: u64,
+}
+
+fn record(core: &mut Core, shared: &Shared, event: &str, fields: Fields) -> Result<Recorded, Error> {
+    let now = shared.clock.now();
+    let policy = std::sync::Arc::clone(&core.policy);
+    let Some(declared) = policy.event(event) else {
+        return Err(core.unknown("event", event, |policy| policy.event(event).is_some()));
+    };
+    let purpose = declared.purpose.as_str();
+    let size = fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    if size > MAX_EVENT_BYTES {
+        return Err(Error::TooLarge { bytes: size, limit: MAX_EVENT_BYTES });
+    }
+    let mut kept = Vec::with_capacity(fields.len());
+    for (name, value) in fields {
+        let Some(field) = declared.fields.get(name.as_str()) else {
+            if core.strict {
+                return Err(Error::UndeclaredField { event: event.to_owned(), field: name });
+            }
+            core.dropped_fields += 1;
+            continue;
+        };
+        let value = value.fit(field.kind).ok_or_else(|| Error::FieldType {
+            event: event.to_owned(),
+            field: name.clone(),
+            expected: type_name(field.kind),
+        })?;
+        kept.push((name, value, field));
+    }
+    if let Some(denial) = core.gate(purpose, &now)? {
+        core.not_stored += 1;
+        return Ok(Recorded::Denied(denial));
+    }
+    let Some(domain) = core.domain(&shared.journal, purpose)? else { return Err(Error::KeyLost) };
+    for (name, value, field) in &mut kept {
+        if field.form == FieldForm::KeyedHash {
+            let label = format!("menshen/field/{event}/{name}");
+            *value = Value::String(keyed_hash(&shared.journal, &domain, &label, &value.as_text())?);
+        }
+    }
+    kept.retain(|(_, _, field)| !core.category_ended(purpose, field.category.as_str(), &now));
+    let (context, introduced) = core.context(&policy);
+    if let Some(introduced) = introduced {
+        core.commit(shared, vec![introduced])?;
+    }
+    let nanos = u64::try_from(now.wall_ms).unwrap_or(0).saturating_mul(1_000_000);
+    let attributes: Vec<(&str, Otlp<'_>)> = kept.iter().map(|(name, value, _)| (name.as_str(), value.otlp())).collect();
+    let uid = shared.random_id()?;
+    let wire = encode_record(&LogRecord {
+        uid: &uid,
+        event,
+        time_unix_nano: nanos,
+        observed_time_unix_nano: nanos,
+        attributes: &attributes,
+    });
+    let body = Header { context, event: event.to_owned() }.write(&wire);
+    let kept_for = policy.purpose(purpose).map_or(0, |p| p.retention.duration.seconds()).saturating_mul(1000);
+    shared.journal.append(&Append { domain, lane: Lane::Telemetry, expiry: Expiry::after(&now, kept_for), body: &body })?;
+    Ok(Recorded::Buffered)
+}
+
+fn type_name(kind: FieldType) -> &'static str {
+    match kind {
+        FieldType::String => "string",
+        FieldType::Integer => "integer",
+        FieldType::Number => "number",
+        FieldType::Boolean => "boolean",
+        _ => "declared",
+    }
+}
+
+impl Value {
+    /// The value as the declared type; an integer is a number too.
+    fn fit(self, kind: FieldType) -> Option<Self> {
+        match (kind, self) {
+            (FieldType::String, value @ Self::String(_))
+            | (FieldType::Integer, value @ Self::Integer(_))
+            | (FieldType::Boolean, value @ Self::Boolean(_)) => Some(value),
+            (FieldType::Number, Self::Number(value)) if value.is_finite() => Some(Self::Number(value)),
+            // Only what a double holds exactly is taken for one.
+            (FieldType::Number, Self::Integer(value)) if value.unsigned_abs() <= 1 << 53 => {
+                i32::try_from(value).map(f64::from).ok().or_else(|| value.to_string().parse().ok()).map(Self::Number)
+            }
+            _ => None,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::String(text) => text.len(),
+            _ => 8,
+        }
+    }
+
+    fn as_text(&self) -> String {
+        match self {
+            Self::String(text) => text.clone(),
+            Self::Integer(value) => value.to_string(),
+            Self::Number(value) => value.to_string(),
+            Self::Boolean(value) => value.to_string(),
+        }
+    }
+
+    fn otlp(&self) -> Otlp<'_> {
+        match self {
+            Self::String(text) => Otlp::String(text),
+            Self::Integer(value) => Otlp::Integer(*value),
+            Self::Number(value) => Otlp::Number(*value),
+            Self::Boolean(value) => Otlp::Boolean(*value),
+        }
+    }
+}
+
+/// Reads one flat JSON object. A number without fraction and exponent is an integer.
+fn read_fields(bytes: &[u8]) -> Result<Fields, Error> {
+    if bytes.len() > MAX_EVENT_BYTES {
+        return Err(Error::TooLarge { bytes: bytes.len(), limit: MAX_EVENT_BYTES });
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::BadFields { why: "not-utf8" })?;
+    let depth = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| Error::BadFields {
+        // The parser stops at its own limit of depth; everything it stops at is unreadable here.
+        why: if depth > 100 && !error.is_eof() { "too-deep" } else { "syntax" },
+    })?;
+    let serde_json::Value::Object(object) = value else { return Err(Error::BadFields { why: "not-flat" }) };
+    object
+        .into_iter()
+        .map(|(name, value)| {
+            let value = match value {
+                serde_json::Value::String(text) => Value::String(text),
+                serde_json::Value::Bool(flag) => Value::Boolean(flag),
+                serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                    (Some(whole), _) => Value::Integer(whole),
+                    (None, Some(fraction)) => Value::Number(fraction),
+                    (None, None) => return Err(Error::BadFields { why: "not-flat" }),
+                },
+                _ => return Err(Error::BadFields { why: "not-flat" }),
+            };
+            Ok((name, value))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_reads_back_and_a_cut_one_does_not() {
+        let body = Header { context: 7, event: "call_ended".into() }.write(b"wire");
+        let (header, wire) = Header::read(&body).unwrap();
+        assert_eq!((header.context, header.event.as_str(), wire), (7, "call_ended", b"wire".as_slice()));
+        for cut in 0..body.len() - b"wire".len() {
+            assert!(Header::read(&body[..cut]).is_none());
+        }
+    }
+
+    #[test]
+    fn fields_are_one_flat_object_in_utf8() {
+        let code = |bytes: &[u8]| match read_fields(bytes) {
+            Err(Error::BadFields { why }) => why,
+            Err(_) => "other",
+            Ok(_) => "ok",
+        };
+        assert_eq!(code(br#"{"a":1,"b":1.5,"c":"x","d":true}"#), "ok");
+        assert_eq!(code(b"{\"a\":\"\xff\"}"), "not-utf8");
+        assert_eq!(code(br#"{"a":"#), "syntax");
+        assert_eq!(code(br#"{"a":{}}"#), "not-flat");
+        assert_eq!(code(format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200)).as_bytes()), "too-deep");
+        assert_eq!(code(br#"{"a":null}"#), "not-flat");
+    }
+
+    #[test]
+    fn an_integer_is_a_number_only_where_a_double_holds_it() {
+        assert_eq!(Value::Integer(3).fit(FieldType::Number), Some(Value::Number(3.0)));
+        assert_eq!(Value::Integer(1 << 53).fit(FieldType::Number), Some(Value::Number(9_007_199_254_740_992.0)));
+        assert_eq!(Value::Integer(i64::MAX).fit(FieldType::Number), None);
+        assert_eq!(Value::Number(f64::NAN).fit(FieldType::Number), None);
+        assert_eq!(Value::Number(1.0).fit(FieldType::Integer), None);
+    }
+}

@@ -1,0 +1,237 @@
+//! Opening: one policy, one store, one key provider, one platform.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use menshen_journal::{
+    Anchor, DeviceClock, Disk, Effects, Folder, Health, Journal, KeyProvider, Label, LabelKind, OpenReport, Options,
+    Randomness, SystemClock, SystemRandomness,
+};
+use menshen_policy::Policy;
+use ring::digest::{Context, SHA256};
+
+use crate::error::Error;
+use crate::platform::Platform;
+use crate::prompt::hex;
+use crate::session::{Session, WeakSession};
+
+/// The store and the effects under a [`Menshen`]. Everything but the folder and the keys has a default.
+#[derive(Clone)]
+pub struct Store {
+    disk: Arc<dyn Disk>,
+    marker_disks: Vec<Arc<dyn Disk>>,
+    cap_bytes: u64,
+    clock: Arc<dyn DeviceClock>,
+    randomness: Arc<dyn Randomness>,
+    anchor: Option<Arc<dyn Anchor>>,
+}
+
+impl Store {
+    /// The store in a folder, which is created with its first content. One process at a time has it open.
+    ///
+    /// # Errors
+    /// The path is there and is no folder, or the folder cannot be created.
+    pub fn at(folder: impl AsRef<Path>) -> Result<Self, Error> {
+        Ok(Self::on(Arc::new(Folder::at(folder.as_ref()).map_err(Error::from)?)))
+    }
+
+    /// The store on any disk, a simulated one among them.
+    #[must_use]
+    pub fn on(disk: Arc<dyn Disk>) -> Self {
+        Self {
+            disk,
+            marker_disks: Vec::new(),
+            cap_bytes: Options::default().cap_bytes,
+            clock: Arc::new(SystemClock::new()),
+            randomness: Arc::new(SystemRandomness::new()),
+            anchor: None,
+        }
+    }
+
+    /// Further folders outside the store in which a denial is marked, so that files rolled back do not undo it.
+    ///
+    /// # Errors
+    /// A path is there and is no folder, or the folder cannot be created.
+    pub fn marking_denials_in(mut self, folders: &[PathBuf]) -> Result<Self, Error> {
+        for folder in folders {
+            self.marker_disks.push(Arc::new(Folder::at(folder).map_err(Error::from)?));
+        }
+        Ok(self)
+    }
+
+    /// The most bytes that the store takes; 64 MiB without this.
+    #[must_use]
+    pub fn with_cap(mut self, bytes: u64) -> Self {
+        self.cap_bytes = bytes;
+        self
+    }
+
+    /// Another clock than the system's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn DeviceClock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another source of randomness than the system's.
+    #[must_use]
+    pub fn with_randomness(mut self, randomness: Arc<dyn Randomness>) -> Self {
+        self.randomness = randomness;
+        self
+    }
+
+    /// A small value kept outside the store that shows a rolled-back ledger.
+    #[must_use]
+    pub fn with_anchor(mut self, anchor: Arc<dyn Anchor>) -> Self {
+        self.anchor = Some(anchor);
+        self
+    }
+}
+
+/// A policy at work over one store.
+#[derive(Clone)]
+pub struct Menshen {
+    shared: Arc<Shared>,
+}
+
+/// What all sessions share.
+pub(crate) struct Shared {
+    pub(crate) bundled: Arc<Policy>,
+    pub(crate) journal: Journal,
+    pub(crate) keys: Arc<dyn KeyProvider>,
+    pub(crate) clock: Arc<dyn DeviceClock>,
+    pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) platform: Platform,
+    pub(crate) strict: bool,
+    /// Weak, so that the store is closed with the last session.
+    sessions: Mutex<HashMap<Label, WeakSession>>,
+}
+
+impl Shared {
+    /// 128 random bits in hexadecimal.
+    pub(crate) fn random_id(&self) -> Result<String, Error> {
+        let mut bytes = [0; 16];
+        self.randomness.fill(&mut bytes).map_err(|_| Error::Internal { what: "randomness" })?;
+        Ok(hex(&bytes))
+    }
+}
+
+impl Menshen {
+    /// Opens the store under a policy, on a platform without permissions and identifiers.
+    ///
+    /// ```no_run
+    /// use menshen::{FileKeys, Menshen, Policy, Store};
+    /// # fn main() -> Result<(), menshen::Error> {
+    /// let policy = Policy::read(include_bytes!("../../../tests/policies/minimal.json"))?;
+    /// let keys = FileKeys::at("app/keys")?;
+    /// let menshen = Menshen::open(policy, Store::at("app/store")?, keys)?;
+    /// let session = menshen.guest()?;
+    /// assert!(!session.is_allowed("share-location"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The store is in use, read-only, full, or no store; nothing in it was changed then.
+    pub fn open(policy: Policy, store: Store, keys: impl KeyProvider + 'static) -> Result<Self, Error> {
+        Self::open_on(policy, store, Arc::new(keys), Platform::default())
+    }
+
+    /// Opens the store under a policy, on a platform. Undeclared event fields are errors in debug builds and
+    /// are dropped and counted in release builds; [`Session::set_strict`] changes that.
+    ///
+    /// # Errors
+    /// As [`Menshen::open`].
+    pub fn open_on(
+        policy: Policy,
+        store: Store,
+        keys: Arc<dyn KeyProvider>,
+        platform: Platform,
+    ) -> Result<Self, Error> {
+        let effects = Effects {
+            disk: store.disk,
+            keys: Arc::clone(&keys),
+            clock: Arc::clone(&store.clock),
+            randomness: Arc::clone(&store.randomness),
+            anchor: store.anchor,
+            marker_disks: store.marker_disks,
+        };
+        let options = Options { cap_bytes: store.cap_bytes, ..Options::default() };
+        let journal = Journal::open(effects, options)?;
+        let shared = Shared {
+            bundled: Arc::new(policy),
+            journal,
+            keys,
+            clock: store.clock,
+            randomness: store.randomness,
+            platform,
+            strict: cfg!(debug_assertions),
+            sessions: Mutex::new(HashMap::new()),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The session of nobody in particular: the app before anyone signed in.
+    ///
+    /// # Errors
+    /// The store failed. A key store that is not ready is no error: every gate is closed until it is.
+    pub fn guest(&self) -> Result<Session, Error> {
+        self.session_of("guest")
+    }
+
+    /// The session of an account. The name is the app's own opaque id; it should not be a phone number or an
+    /// address, because somebody who has the store's files can confirm a guess of it.
+    ///
+    /// # Errors
+    /// As [`Menshen::guest`].
+    pub fn session(&self, account: &str) -> Result<Session, Error> {
+        let mut context = Context::new(&SHA256);
+        context.update(&self.shared.journal.store_id());
+        context.update(account.as_bytes());
+        self.session_of(&format!("account-{}", hex(context.finish().as_ref())))
+    }
+
+    fn session_of(&self, name: &str) -> Result<Session, Error> {
+        let account = self.shared.journal.label(LabelKind::Account, name)?;
+        let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = sessions.get(&account).and_then(WeakSession::upgrade) {
+            return Ok(session);
+        }
+        let session = Session::open(Arc::clone(&self.shared), account)?;
+        sessions.insert(account, session.downgrade());
+        Ok(session)
+    }
+
+    /// The policy that the app brought along.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.shared.bundled
+    }
+
+    /// What was found when the store was opened.
+    #[must_use]
+    pub fn opened(&self) -> OpenReport {
+        self.shared.journal.report()
+    }
+
+    /// How the store is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.journal.health()
+    }
+
+    /// Makes everything recorded so far survive a power loss, if the device honours a sync.
+    ///
+    /// # Errors
+    /// The disk failed; what was not synced before stays unsynced and is reported.
+    pub fn sync(&self) -> Result<(), Error> {
+        Ok(self.shared.journal.sync()?)
+    }
+}
+
+impl std::fmt::Debug for Menshen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Menshen").field("policy", &self.shared.bundled).finish_non_exhaustive()
+    }
+}

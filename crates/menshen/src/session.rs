@@ -1,0 +1,452 @@
+//! One account of one app on one device: what may happen now, and everything that changes it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use arc_swap::ArcSwap;
+use menshen_journal::{Domain, Label};
+use menshen_policy::document::{Permission, Place, SdkStart};
+use menshen_policy::Policy;
+
+use crate::core::{Core, Maintained, PermissionStates, Refusal};
+use crate::denial::{Denial, DenialBuilder, Remedy};
+use crate::entry::{SubjectKnownBy, What};
+use crate::error::Error;
+use crate::feature_use::Permit;
+use crate::flow::{Flow, Trigger};
+use crate::platform::{ChangeListener, PermissionState};
+use crate::sdk::Shared;
+use crate::snapshot::Snapshot;
+
+/// One account of one app on one device. Cheap to clone; every clone is the same session.
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+/// A session that does not keep its store open.
+pub(crate) struct WeakSession(Weak<Inner>);
+
+impl WeakSession {
+    pub(crate) fn upgrade(&self) -> Option<Session> {
+        self.0.upgrade().map(|inner| Session { inner })
+    }
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    core: Mutex<Core>,
+    snapshot: ArcSwap<Snapshot>,
+    switches: Mutex<Vec<Switch>>,
+    listener: Mutex<Option<Arc<dyn ChangeListener>>>,
+}
+
+/// A third-party SDK under the gate of its recipient.
+struct Switch {
+    recipient: String,
+    running: bool,
+    start: Box<dyn FnMut() + Send>,
+    stop: Box<dyn FnMut() + Send>,
+}
+
+/// What a withdrawal did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// It is durable. The purpose's keys are gone from memory; destroying them in the key store is
+    /// [`Session::maintain`]'s work.
+    Done {
+        /// Uploads that carry records of the purpose and are with the transport: the host must stop them.
+        in_flight: Vec<u64>,
+    },
+    /// The gate is closed and marked, but the entry could not be written. [`Session::maintain`] tries again,
+    /// and no restart opens the gate.
+    Pending {
+        /// The code of what stood in the way.
+        code: &'static str,
+    },
+}
+
+/// The state of one purpose, for a settings screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PurposeState {
+    /// The purpose.
+    pub purpose: String,
+    /// Its name in the session's locale.
+    pub name: String,
+    /// Whether it is allowed now.
+    pub allowed: bool,
+    /// Why not.
+    pub denial: Option<Denial>,
+}
+
+impl Session {
+    pub(crate) fn open(shared: Arc<Shared>, account: Label) -> Result<Self, Error> {
+        let core = Core::open(&shared, account)?;
+        let session = Self {
+            inner: Arc::new(Inner {
+                shared,
+                core: Mutex::new(core),
+                snapshot: ArcSwap::from_pointee(Snapshot::closed()),
+                switches: Mutex::new(Vec::new()),
+                listener: Mutex::new(None),
+            }),
+        };
+        session.refresh()?;
+        Ok(session)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakSession {
+        WeakSession(Arc::downgrade(&self.inner))
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    /// Runs something that may change the answers. The snapshot is new before this returns; listeners and
+    /// SDKs are told after the lock is free.
+    pub(crate) fn with_core<T>(
+        &self,
+        act: impl FnOnce(&mut Core, &Shared) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let states = self.permission_states();
+        let mut core = self.lock();
+        let result = act(&mut core, &self.inner.shared);
+        let changed = self.swap_snapshot(&mut core, &states);
+        drop(core);
+        if changed {
+            self.tell();
+        }
+        result
+    }
+
+    /// Reads without a change of the answers.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Core, &Shared) -> T) -> T {
+        read(&self.lock(), &self.inner.shared)
+    }
+
+    /// Runs something that does not change the answers: recording, uploading.
+    pub(crate) fn work<T>(&self, act: impl FnOnce(&mut Core, &Shared) -> T) -> T {
+        act(&mut self.lock(), &self.inner.shared)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Core> {
+        // A panic cannot leave the state half applied: entries are taken in only after they are written.
+        self.inner.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn swap_snapshot(&self, core: &mut Core, states: &PermissionStates) -> bool {
+        let now = self.inner.shared.clock.now();
+        let next = Snapshot::take(core, states, &now);
+        if self.inner.snapshot.load().answers_as(&next) {
+            self.inner.snapshot.store(Arc::new(next));
+            return false;
+        }
+        self.inner.snapshot.store(Arc::new(next));
+        true
+    }
+
+    fn tell(&self) {
+        let generation = self.inner.snapshot.load().generation();
+        let listener = self.inner.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(listener) = listener {
+            listener.changed(generation);
+        }
+        self.run_switches();
+    }
+
+    /// The states of the permissions that the policy's features need.
+    pub(crate) fn permission_states(&self) -> PermissionStates {
+        let needed: Vec<Permission> = self.read(|core, _| {
+            core.policy.document().features.values().flat_map(|feature| feature.permissions.keys().copied()).collect()
+        });
+        needed.into_iter().map(|one| (one, self.inner.shared.platform.permissions.state(one))).collect()
+    }
+
+    /// Whether a feature is open: all its purposes allowed, all its permissions there. Answers from a snapshot:
+    /// no lock, no input or output. A name that the policy lacks is not allowed.
+    #[must_use]
+    pub fn is_allowed(&self, feature: &str) -> bool {
+        self.inner.snapshot.load().is_allowed(feature, self.inner.shared.clock.now().wall_ms)
+    }
+
+    /// Whether a purpose is allowed, from the same snapshot.
+    #[must_use]
+    pub fn is_purpose_allowed(&self, purpose: &str) -> bool {
+        self.inner.snapshot.load().is_purpose_allowed(purpose, self.inner.shared.clock.now().wall_ms)
+    }
+
+    /// The snapshot itself, for a binding that keeps its own copy.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.inner.snapshot.load_full()
+    }
+
+    /// Requests a feature: the questions that stand between now and its use, one at a time.
+    ///
+    /// # Errors
+    /// The policy has no such feature, or the store failed.
+    pub fn request(&self, feature: &str, trigger: Trigger) -> Result<Flow, Error> {
+        Flow::feature(self.clone(), feature, trigger)
+    }
+
+    /// The notice, and after it the switches for purposes that no feature uses.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn first_launch(&self) -> Result<Flow, Error> {
+        Flow::first_launch(self.clone())
+    }
+
+    /// Asks for one purpose from a settings screen.
+    ///
+    /// # Errors
+    /// The policy has no such purpose, or the store failed.
+    pub fn request_purpose(&self, purpose: &str) -> Result<Flow, Error> {
+        Flow::purpose(self.clone(), purpose)
+    }
+
+    /// Shows a changed policy, where one waits, and asks for what it adds.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn changed_policy(&self) -> Result<Flow, Error> {
+        Flow::changed_policy(self.clone())
+    }
+
+    /// Whether a changed policy waits for the person.
+    #[must_use]
+    pub fn has_changed_policy(&self) -> bool {
+        self.read(|core, _| core.pending.is_some())
+    }
+
+    /// Takes a newer version of the policy. What it takes away ends on its day, what it adds waits for the person.
+    ///
+    /// # Errors
+    /// The document is wrong, of another policy, or older than the accepted one.
+    pub fn offer_policy(&self, policy: Policy) -> Result<(), Error> {
+        let policy = Arc::new(policy);
+        self.with_core(|core, shared| {
+            core.load(shared)?;
+            core.offer(policy, shared)
+        })
+    }
+
+    /// The version of the policy that governs now.
+    #[must_use]
+    pub fn policy_version(&self) -> String {
+        self.read(|core, _| core.policy.document().version.to_string())
+    }
+
+    /// The age band and place that the app knows. They are kept instead of asked.
+    ///
+    /// # Errors
+    /// A month or place that cannot be, or the store failed.
+    pub fn supply_subject(&self, born: &str, place: &str) -> Result<(), Error> {
+        Place::parse(place).map_err(|_| Error::BadSubject { field: "place" })?;
+        self.with_core(|core, shared| core.load(shared))?;
+        self.know_subject(born, place, SubjectKnownBy::Supplied)
+    }
+
+    /// The locale in which the person reads; the policy's first one without it.
+    pub fn set_locale(&self, locale: &str) {
+        self.work(|core, _| core.locale = Some(locale.to_owned()));
+    }
+
+    /// Whether undeclared event fields are errors, or are dropped and counted.
+    pub fn set_strict(&self, strict: bool) {
+        self.work(|core, _| core.strict = strict);
+    }
+
+    /// The listener that is told of every change, in place of an earlier one.
+    pub fn listen(&self, listener: Arc<dyn ChangeListener>) {
+        *self.inner.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+    }
+
+    /// Looks again at what the system may have changed: call it when the app comes to the front.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn refresh(&self) -> Result<(), Error> {
+        self.with_core(|core, shared| {
+            match core.load(shared) {
+                Ok(()) => core.look_up_keys(shared),
+                Err(Error::KeyNotReady | Error::WrongKey | Error::KeyLost | Error::LedgerBroken { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        })
+    }
+
+    /// Withdraws a purpose. The gate is closed when this returns, whatever it returns.
+    ///
+    /// # Errors
+    /// The policy has no such purpose.
+    pub fn withdraw(&self, purpose: &str) -> Result<Withdrawal, Error> {
+        self.with_core(|core, shared| {
+            if core.policy.purpose(purpose).is_none() && !core.state.purposes.contains_key(purpose) {
+                return Err(core.unknown("purpose", purpose, |policy| policy.purpose(purpose).is_some()));
+            }
+            Ok(match core.deny(shared, purpose, Refusal::Withdrawn) {
+                Ok(in_flight) => Withdrawal::Done { in_flight },
+                Err(error) => Withdrawal::Pending { code: error.code() },
+            })
+        })
+    }
+
+    /// Does what may take time: destroys the keys of what was withdrawn, removes what expired, takes up what an
+    /// earlier call could not finish. Call it from a background thread, after a withdrawal and now and then.
+    ///
+    /// # Errors
+    /// The store or the key store failed; what is left is done by a later call.
+    pub fn maintain(&self) -> Result<Maintained, Error> {
+        self.with_core(|core, shared| core.maintain(shared))
+    }
+
+    /// Every purpose with its state, for a settings screen.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn purposes(&self) -> Result<Vec<PurposeState>, Error> {
+        self.read(|core, shared| {
+            let now = shared.clock.now();
+            core.policy
+                .document()
+                .purposes
+                .iter()
+                .map(|(id, purpose)| {
+                    let denial = core.gate(id.as_str(), &now)?;
+                    Ok(PurposeState {
+                        purpose: id.to_string(),
+                        name: core.local(&purpose.name).to_owned(),
+                        allowed: denial.is_none(),
+                        denial,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    /// Why a feature is not open; `None` if it is.
+    ///
+    /// # Errors
+    /// The policy has no such feature.
+    pub fn why_not(&self, feature: &str) -> Result<Option<Denial>, Error> {
+        let states = self.permission_states();
+        self.read(|core, shared| {
+            let Some(declared) = core.policy.feature(feature) else {
+                return Err(core.unknown("feature", feature, |policy| policy.feature(feature).is_some()));
+            };
+            let now = shared.clock.now();
+            for purpose in &declared.purposes {
+                if let Some(denial) = core.gate(purpose.as_str(), &now)? {
+                    return Ok(Some(denial));
+                }
+            }
+            let build = DenialBuilder { locale: core.locale(), name: core.local(&declared.name), subject: feature };
+            Ok(declared.permissions.keys().find_map(|permission| match states.get(permission) {
+                Some(PermissionState::Granted | PermissionState::Limited) => None,
+                Some(PermissionState::NotAsked) => Some(build.build("permission-not-asked", Remedy::Request)),
+                Some(PermissionState::Denied) => Some(build.build("permission-refused", Remedy::Request)),
+                Some(PermissionState::Blocked) | None => {
+                    Some(build.build("permission-blocked", Remedy::SystemSettings))
+                }
+            }))
+        })
+    }
+
+    /// Whether a third-party SDK may run: every purpose that names it is allowed.
+    ///
+    /// # Errors
+    /// The policy has no such recipient.
+    pub fn may_start(&self, recipient: &str) -> Result<Option<Denial>, Error> {
+        self.read(|core, shared| recipient_gate(core, shared, recipient))
+    }
+
+    /// Puts a third-party SDK under its gate: `start` runs as soon as every purpose that names it is allowed, now
+    /// or later; `stop` when that ends. An SDK that ignores its stop can only be kept from starting next time.
+    ///
+    /// # Errors
+    /// The policy has no such recipient.
+    pub fn when_allowed(
+        &self,
+        recipient: &str,
+        start: impl FnMut() + Send + 'static,
+        stop: impl FnMut() + Send + 'static,
+    ) -> Result<(), Error> {
+        self.may_start(recipient)?;
+        let switch =
+            Switch { recipient: recipient.to_owned(), running: false, start: Box::new(start), stop: Box::new(stop) };
+        self.inner.switches.lock().unwrap_or_else(PoisonError::into_inner).push(switch);
+        self.run_switches();
+        Ok(())
+    }
+
+    fn run_switches(&self) {
+        // Taken out while they run, so that none is called with a lock held.
+        let mut switches = std::mem::take(&mut *self.inner.switches.lock().unwrap_or_else(PoisonError::into_inner));
+        for switch in &mut switches {
+            let allowed = matches!(self.may_start(&switch.recipient), Ok(None));
+            if allowed == switch.running {
+                continue;
+            }
+            let recipient = switch.recipient.clone();
+            let what = if allowed { What::SdkStarted { recipient } } else { What::SdkStopped { recipient } };
+            let written = self.work(|core, shared| core.commit(shared, vec![what]));
+            if allowed && written.is_ok() {
+                (switch.start)();
+                switch.running = true;
+            } else if !allowed {
+                (switch.stop)();
+                switch.running = false;
+            }
+        }
+        self.inner.switches.lock().unwrap_or_else(PoisonError::into_inner).append(&mut switches);
+    }
+
+    pub(crate) fn permit(&self, feature: &str) -> Permit {
+        let generation = self.inner.snapshot.load().generation();
+        Permit::new(self.clone(), feature, generation)
+    }
+
+    /// The domain of a purpose's live epoch; for tests and tools that look into the store.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn domain(&self, purpose: &str) -> Result<Option<Domain>, Error> {
+        self.read(|core, shared| core.domain(&shared.journal, purpose))
+    }
+}
+
+/// The gate of a recipient: every purpose that names it must be open.
+pub(crate) fn recipient_gate(core: &Core, shared: &Shared, recipient: &str) -> Result<Option<Denial>, Error> {
+    let Some(declared) = core.policy.recipient(recipient) else {
+        return Err(core.unknown("recipient", recipient, |policy| policy.recipient(recipient).is_some()));
+    };
+    let build = DenialBuilder { locale: core.locale(), name: core.local(&declared.name), subject: recipient };
+    if declared.sdk.as_ref().is_some_and(|sdk| sdk.start == SdkStart::Never) {
+        let mut denial = build.build("never-started", Remedy::Nothing);
+        denial.source = Some(declared.source.to_string());
+        return Ok(Some(denial));
+    }
+    let now = shared.clock.now();
+    let mut named = false;
+    for (_, purpose) in core.policy.purposes_of_recipient(recipient) {
+        named = true;
+        let denial = if core.recipient_ended(purpose.as_str(), recipient, &now) {
+            Some(build.build("ended-by-policy", Remedy::Nothing))
+        } else {
+            core.gate(purpose.as_str(), &now)?
+        };
+        if let Some(denial) = denial {
+            return Ok(Some(Denial { subject: recipient.to_owned(), ..denial }));
+        }
+    }
+    Ok((!named).then(|| build.build("not-declared", Remedy::Nothing)))
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}

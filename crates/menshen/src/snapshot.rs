@@ -1,0 +1,102 @@
+//! The answers of a session at one moment, immutable, for the question that is asked most often.
+
+use menshen_journal::Now;
+
+use crate::core::{Core, PermissionStates};
+use crate::platform::PermissionState;
+
+/// The answers of a session at one moment. An expired one denies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    generation: u64,
+    valid_until_ms: i64,
+    features: Vec<(String, bool)>,
+    purposes: Vec<(String, bool)>,
+}
+
+/// A snapshot is taken anew at least this often, so that nothing depends on an old look at the system.
+const LONGEST_MS: i64 = 24 * 3_600_000;
+
+impl Snapshot {
+    pub(crate) fn closed() -> Self {
+        Self { generation: 0, valid_until_ms: i64::MIN, features: Vec::new(), purposes: Vec::new() }
+    }
+
+    pub(crate) fn take(core: &mut Core, states: &PermissionStates, now: &Now) -> Self {
+        let mut valid_until_ms = now.wall_ms.saturating_add(LONGEST_MS);
+        let policy = std::sync::Arc::clone(&core.policy);
+        let purposes: Vec<(String, bool)> = policy
+            .purposes()
+            .map(|(at, id, _)| {
+                let until = core.decide(&policy, at, id, now).valid_until_ms;
+                valid_until_ms = valid_until_ms.min(until.unwrap_or(i64::MAX));
+                (id.to_string(), matches!(core.gate(id.as_str(), now), Ok(None)))
+            })
+            .collect();
+        if let Some(pending) = &core.pending
+            && !pending.is_effective(now)
+        {
+            // Its day begins in at most so long; looking again at midnight UTC closes what ends then.
+            let midnight = (now.wall_ms.div_euclid(86_400_000) + 1).saturating_mul(86_400_000);
+            valid_until_ms = valid_until_ms.min(midnight);
+        }
+        let open = |id: &str| is_in(&purposes, id);
+        let features = policy
+            .document()
+            .features
+            .iter()
+            .map(|(id, feature)| {
+                let permitted = feature.permissions.keys().all(|permission| {
+                    matches!(states.get(permission), Some(PermissionState::Granted | PermissionState::Limited))
+                });
+                (id.to_string(), permitted && feature.purposes.iter().all(|purpose| open(purpose.as_str())))
+            })
+            .collect();
+        core.generation += 1;
+        Self { generation: core.generation, valid_until_ms, features, purposes }
+    }
+
+    /// Whether a feature is open. `now_ms` is the wall clock in milliseconds since 1970.
+    #[must_use]
+    pub fn is_allowed(&self, feature: &str, now_ms: i64) -> bool {
+        now_ms < self.valid_until_ms && is_in(&self.features, feature)
+    }
+
+    /// Whether a purpose is allowed.
+    #[must_use]
+    pub fn is_purpose_allowed(&self, purpose: &str, now_ms: i64) -> bool {
+        now_ms < self.valid_until_ms && is_in(&self.purposes, purpose)
+    }
+
+    /// A number that grows with every new snapshot of the session.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// When the answers end, in milliseconds since 1970.
+    #[must_use]
+    pub fn valid_until_ms(&self) -> i64 {
+        self.valid_until_ms
+    }
+
+    /// The open features.
+    pub fn open_features(&self) -> impl Iterator<Item = &str> {
+        self.features.iter().filter(|(_, open)| *open).map(|(id, _)| id.as_str())
+    }
+
+    /// The allowed purposes.
+    pub fn open_purposes(&self) -> impl Iterator<Item = &str> {
+        self.purposes.iter().filter(|(_, open)| *open).map(|(id, _)| id.as_str())
+    }
+
+    /// Whether another snapshot gives the same answers.
+    pub(crate) fn answers_as(&self, other: &Self) -> bool {
+        self.features == other.features && self.purposes == other.purposes
+    }
+}
+
+/// The list comes from a sorted map, so it is searched by halves.
+fn is_in(list: &[(String, bool)], id: &str) -> bool {
+    list.binary_search_by(|(one, _)| one.as_str().cmp(id)).ok().and_then(|at| list.get(at)).is_some_and(|(_, open)| *open)
+}

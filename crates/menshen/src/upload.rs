@@ -1,0 +1,408 @@
+//! Uploads as values: what to send next, decided anew for every record, and what a reply means.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use menshen_journal::{Domain, Lane, LabelKind, Now, Read, RecordId};
+use menshen_policy::document::Endpoint;
+use serde::Serialize;
+
+use crate::core::Core;
+use crate::entry::What;
+use crate::error::Error;
+use crate::exchange::{TransportReply, UploadRequest};
+use crate::exchange_state::{InFlight, Payload};
+use crate::identifier::pseudonym;
+use crate::otlp::{gzip, read_reply, Body, Value, CONTENT_TYPE};
+use crate::record::Header;
+use crate::sdk::Shared;
+use crate::session::Session;
+
+/// The most bytes of records in one upload, before compression.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// What a reply meant for the records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UploadOutcome {
+    /// The receiver has them; so many are acknowledged.
+    Acknowledged {
+        /// Records.
+        records: usize,
+    },
+    /// Nothing is acknowledged; they are offered again, not before `not_before_ms`.
+    Later {
+        /// What stood in the way: `unavailable`, `refused`, `transport`, or a reply that acknowledges nothing:
+        /// `reply-cut`, `reply-wrong-type`, `reply-too-long`, `reply-malformed`.
+        code: &'static str,
+        /// In milliseconds since 1970.
+        not_before_ms: i64,
+    },
+    /// The receiver refused them for good. They are kept and not offered again, until they expire.
+    Quarantined {
+        /// Records.
+        records: usize,
+        /// What the receiver answered: `records-rejected`, `request-rejected`.
+        code: &'static str,
+    },
+    /// The upload was cancelled by a withdrawal. `delivered` tells whether the receiver has it all the same.
+    Cancelled {
+        /// Whether the receiver confirmed it.
+        delivered: bool,
+    },
+}
+
+#[derive(Serialize)]
+struct EraseBody<'a> {
+    r#type: &'static str,
+    purpose: &'a str,
+    pseudonyms: [&'a str; 1],
+    policy: &'a str,
+}
+
+impl Session {
+    /// The next upload that is allowed and due, or `None`. Requests to erase come first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn next_upload(&self) -> Result<Option<UploadRequest>, Error> {
+        self.work(|core, shared| {
+            core.load(shared)?;
+            let now = shared.clock.now();
+            if let Some(upload) = next_erase(core, &now)? {
+                return Ok(Some(upload));
+            }
+            let endpoints: Vec<(String, Endpoint)> =
+                core.policy.document().endpoints.iter().map(|(id, e)| (id.to_string(), e.clone())).collect();
+            for (id, endpoint) in endpoints {
+                if let Some(upload) = next_records(core, shared, &now, &id, &endpoint)? {
+                    return Ok(Some(upload));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// When the next upload may be due, in milliseconds since 1970, if an endpoint is resting.
+    #[must_use]
+    pub fn next_upload_at(&self) -> Option<i64> {
+        self.read(|core, shared| {
+            let now = shared.clock.now().wall_ms;
+            core.exchanges.endpoints.values().map(|endpoint| endpoint.not_before_ms).filter(|at| *at > now).min()
+        })
+    }
+
+    /// Takes the reply to an upload. Records are acknowledged only by a complete reply of the right type that
+    /// rejects nothing.
+    ///
+    /// # Errors
+    /// No such upload is under way, or the store failed; the records are then offered again.
+    pub fn upload_finished(&self, id: u64, reply: &TransportReply) -> Result<UploadOutcome, Error> {
+        self.work(|core, shared| {
+            let upload = core.exchanges.uploads.remove(&id).ok_or(Error::UnknownExchange { id })?;
+            finish(core, shared, id, &upload, reply)
+        })
+    }
+
+    /// Uploads that are with the transport and must be stopped, because a purpose in them was withdrawn.
+    #[must_use]
+    pub fn cancelled_uploads(&self) -> Vec<u64> {
+        self.read(|core, _| {
+            core.exchanges.uploads.iter().filter(|(_, upload)| upload.cancelled).map(|(id, _)| *id).collect()
+        })
+    }
+
+    /// Records of a purpose that wait for an endpoint.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn waiting_records(&self, purpose: &str) -> Result<u64, Error> {
+        self.read(|core, shared| Ok(core.domain(&shared.journal, purpose)?.map_or(0, |domain| shared.journal.count(&domain))))
+    }
+}
+
+fn next_erase(core: &mut Core, now: &Now) -> Result<Option<UploadRequest>, Error> {
+    let under_way: Vec<String> = core
+        .exchanges
+        .uploads
+        .values()
+        .filter_map(|upload| match &upload.what {
+            Payload::Erase { id } => Some(id.clone()),
+            Payload::Records(_) => None,
+        })
+        .collect();
+    let due = core.state.erases.iter().find(|(id, erase)| {
+        !under_way.contains(id)
+            && core.exchanges.endpoints.get(&erase.endpoint).is_none_or(|state| state.not_before_ms <= now.wall_ms)
+            && core.policy.document().endpoints.contains_key(erase.endpoint.as_str())
+    });
+    let Some((id, erase)) = due.map(|(id, erase)| (id.clone(), erase.clone())) else { return Ok(None) };
+    let Some(endpoint) = core.policy.document().endpoints.get(erase.endpoint.as_str()) else { return Ok(None) };
+    let body = EraseBody {
+        r#type: "erase",
+        purpose: &erase.purpose,
+        pseudonyms: [&erase.pseudonym],
+        policy: core.policy.hash(),
+    };
+    let body = serde_json::to_vec(&body).map_err(|_| Error::Internal { what: "erase request" })?;
+    let url = format!("{}/erase", endpoint.url.as_str().trim_end_matches('/'));
+    let number = core.exchanges.next_id();
+    let in_flight = InFlight { endpoint: erase.endpoint, what: Payload::Erase { id: id.clone() }, cancelled: false };
+    core.exchanges.uploads.insert(number, in_flight);
+    let headers = vec![
+        ("content-type".to_owned(), "application/json".to_owned()),
+        ("idempotency-key".to_owned(), id),
+    ];
+    Ok(Some(UploadRequest { id: number, url, headers, body }))
+}
+
+fn next_records(
+    core: &mut Core,
+    shared: &Shared,
+    now: &Now,
+    id: &str,
+    endpoint: &Endpoint,
+) -> Result<Option<UploadRequest>, Error> {
+    let state = core.exchanges.endpoints.get(id).copied().unwrap_or_default();
+    if state.not_before_ms > now.wall_ms {
+        return Ok(None);
+    }
+    let recipient = endpoint.recipient.as_str();
+    // Decided by consent, policy and law now; the system permission of the moment does not matter here.
+    let mut domains: BTreeMap<Domain, String> = BTreeMap::new();
+    let purposes: Vec<String> =
+        core.policy.purposes_of_recipient(recipient).map(|(_, purpose)| purpose.to_string()).collect();
+    for purpose in purposes {
+        if core.recipient_ended(&purpose, recipient, now) || core.gate(&purpose, now)?.is_some() {
+            continue;
+        }
+        if let Some(domain) = core.domain(&shared.journal, &purpose)? {
+            domains.insert(domain, purpose);
+        }
+    }
+    if domains.is_empty() {
+        return Ok(None);
+    }
+    let label = shared.journal.label(LabelKind::Endpoint, id)?;
+    let order: Vec<Domain> = domains.keys().copied().collect();
+    let skip = core.exchanges.uploading(id);
+    let batch = shared.journal.read_batch(&Read {
+        endpoint: label,
+        lane: Lane::Telemetry,
+        domains: &order,
+        max_records: state.max_records,
+        max_bytes: MAX_BYTES,
+        skip: &skip,
+    })?;
+    if batch.records.is_empty() {
+        return Ok(None);
+    }
+    let mut taken: Vec<(RecordId, Domain)> = Vec::with_capacity(batch.records.len());
+    let mut refused: Vec<RecordId> = Vec::new();
+    // What holds for a whole block stands once, on its resource: purpose, pseudonym, policy, law packs.
+    let mut blocks: BTreeMap<(Domain, u32), Body> = BTreeMap::new();
+    for record in &batch.records {
+        let read = Header::read(&record.body).filter(|(header, _)| {
+            let purpose = domains.get(&record.domain).map(String::as_str);
+            core.policy.event(&header.event).map(|event| event.purpose.as_str()) == purpose
+        });
+        // An event that the policy has no more, or no longer for this purpose, is not sent.
+        let Some((header, wire)) = read else {
+            refused.push(record.id);
+            continue;
+        };
+        let key = (record.domain, header.context);
+        let block = match blocks.entry(key) {
+            Entry::Occupied(block) => block.into_mut(),
+            Entry::Vacant(place) => {
+                let purpose = domains.get(&record.domain).map_or("", String::as_str);
+                let resource = resource(core, shared, &record.domain, purpose, recipient, header.context)?;
+                let attributes: Vec<(&str, Value<'_>)> =
+                    resource.iter().map(|(name, value)| (*name, Value::String(value))).collect();
+                place.insert(Body::new(&attributes, "menshen", env!("CARGO_PKG_VERSION")))
+            }
+        };
+        block.push(wire);
+        taken.push((record.id, record.domain));
+    }
+    if !refused.is_empty() {
+        shared.journal.quarantine(label, &refused)?;
+    }
+    if taken.is_empty() {
+        return Ok(None);
+    }
+    // A request is its blocks one after another: the field is repeated (Protocol Buffers encoding).
+    let body: Vec<u8> = blocks.into_values().flat_map(Body::finish).collect();
+    let body = gzip(&body).map_err(|_| Error::Internal { what: "gzip" })?;
+    let number = core.exchanges.next_id();
+    let in_flight = InFlight { endpoint: id.to_owned(), what: Payload::Records(taken), cancelled: false };
+    core.exchanges.uploads.insert(number, in_flight);
+    let headers = vec![
+        ("content-type".to_owned(), CONTENT_TYPE.to_owned()),
+        ("content-encoding".to_owned(), "gzip".to_owned()),
+    ];
+    Ok(Some(UploadRequest { id: number, url: endpoint.url.to_string(), headers, body }))
+}
+
+fn resource(
+    core: &Core,
+    shared: &Shared,
+    domain: &Domain,
+    purpose: &str,
+    recipient: &str,
+    context: u32,
+) -> Result<Vec<(&'static str, String)>, Error> {
+    let mut resource = vec![
+        ("privacy.purpose", purpose.to_owned()),
+        ("enduser.pseudo.id", pseudonym(&shared.journal, domain, recipient)?),
+        ("privacy.recipient", recipient.to_owned()),
+    ];
+    let at = usize::try_from(context).unwrap_or(usize::MAX);
+    if let Some(context) = core.state.contexts.get(at) {
+        let packs: Vec<String> =
+            context.law_packs.iter().map(|pack| format!("{} {} {}", pack.id, pack.as_of, pack.hash)).collect();
+        resource.extend([
+            ("privacy.policy.id", context.policy_id.clone()),
+            ("privacy.policy.version", context.policy_version.clone()),
+            ("privacy.policy.hash", context.policy_hash.clone()),
+            ("privacy.law_packs", packs.join(", ")),
+        ]);
+    }
+    Ok(resource)
+}
+
+/// What the transport's reply says about the request, before it is weighed for the records.
+enum Answer {
+    Taken,
+    RejectedRecords,
+    TooLarge,
+    RejectedRequest,
+    Later { code: &'static str, told_ms: Option<i64> },
+}
+
+fn read_answer(reply: &TransportReply, is_erase: bool) -> Answer {
+    let TransportReply::Response { status, body, complete, .. } = reply else {
+        return Answer::Later { code: "transport", told_ms: None };
+    };
+    match status {
+        200..=299 if !complete => Answer::Later { code: "reply-cut", told_ms: None },
+        200..=299 if is_erase => Answer::Taken,
+        200..=299 => match read_reply(reply.header("content-type"), body) {
+            Ok(reply) if reply.rejected == 0 => Answer::Taken,
+            Ok(_) => Answer::RejectedRecords,
+            Err(bad) => Answer::Later { code: bad.code(), told_ms: None },
+        },
+        413 => Answer::TooLarge,
+        400 | 422 => Answer::RejectedRequest,
+        429 | 500..=599 => {
+            let told = reply.header("retry-after").and_then(|text| text.trim().parse::<i64>().ok());
+            Answer::Later { code: "unavailable", told_ms: told.map(|seconds| seconds.saturating_mul(1000)) }
+        }
+        _ => Answer::Later { code: "refused", told_ms: None },
+    }
+}
+
+fn finish(
+    core: &mut Core,
+    shared: &Shared,
+    id: u64,
+    upload: &InFlight,
+    reply: &TransportReply,
+) -> Result<UploadOutcome, Error> {
+    let now = shared.clock.now().wall_ms;
+    let (records, is_erase) = match &upload.what {
+        Payload::Erase { .. } => (Vec::new(), true),
+        Payload::Records(records) => (records.clone(), false),
+    };
+    let answer = read_answer(reply, is_erase);
+    let label = shared.journal.label(LabelKind::Endpoint, &upload.endpoint)?;
+    if upload.cancelled {
+        return finish_cancelled(core, shared, id, &records, matches!(answer, Answer::Taken), label);
+    }
+    let ids: Vec<RecordId> = records.iter().map(|(id, _)| *id).collect();
+    match answer {
+        Answer::Taken => {
+            match &upload.what {
+                Payload::Erase { id } => core.commit(shared, vec![What::EraseAcknowledged { id: id.clone() }])?,
+                Payload::Records(_) => {
+                    shared.journal.acknowledge(label, &ids)?;
+                    retire(core, shared)?;
+                }
+            }
+            core.exchanges.endpoints.entry(upload.endpoint.clone()).or_default().succeed();
+            Ok(UploadOutcome::Acknowledged { records: ids.len() })
+        }
+        Answer::RejectedRecords => {
+            // The receiver does not say which ones, and asks not to be sent the batch again (OTLP partial success).
+            shared.journal.quarantine(label, &ids)?;
+            Ok(UploadOutcome::Quarantined { records: ids.len(), code: "records-rejected" })
+        }
+        Answer::TooLarge | Answer::RejectedRequest if ids.len() > 1 => {
+            // One bad record must not hold up the others: halve until it stands alone.
+            let state = core.exchanges.endpoints.entry(upload.endpoint.clone()).or_default();
+            state.max_records = (ids.len() / 2).max(1);
+            Ok(UploadOutcome::Later { code: "refused", not_before_ms: now })
+        }
+        Answer::TooLarge | Answer::RejectedRequest if !is_erase => {
+            shared.journal.quarantine(label, &ids)?;
+            Ok(UploadOutcome::Quarantined { records: ids.len(), code: "request-rejected" })
+        }
+        Answer::TooLarge | Answer::RejectedRequest => Ok(rest(core, upload, now, "refused", None)),
+        Answer::Later { code, told_ms } => Ok(rest(core, upload, now, code, told_ms)),
+    }
+}
+
+fn rest(core: &mut Core, upload: &InFlight, now: i64, code: &'static str, told_ms: Option<i64>) -> UploadOutcome {
+    let state = core.exchanges.endpoints.entry(upload.endpoint.clone()).or_default();
+    state.fail(now, told_ms);
+    UploadOutcome::Later { code, not_before_ms: state.not_before_ms }
+}
+
+/// What was on its way when a purpose was withdrawn is recorded either way; what else was in it counts as sent
+/// only if the receiver has it.
+fn finish_cancelled(
+    core: &mut Core,
+    shared: &Shared,
+    id: u64,
+    records: &[(RecordId, Domain)],
+    delivered: bool,
+    label: menshen_journal::Label,
+) -> Result<UploadOutcome, Error> {
+    let mut withdrawn = Vec::new();
+    let mut live = Vec::new();
+    for (record, domain) in records {
+        let name = shared.journal.label_name(domain.purpose).unwrap_or_default();
+        if core.domain(&shared.journal, &name)? == Some(*domain) {
+            live.push(*record);
+        } else if !withdrawn.contains(&name) {
+            withdrawn.push(name);
+        }
+    }
+    if delivered && !live.is_empty() {
+        shared.journal.acknowledge(label, &live)?;
+    }
+    let entries =
+        withdrawn.into_iter().map(|purpose| What::InFlightAtWithdrawal { purpose, upload: id, delivered }).collect();
+    core.commit(shared, entries)?;
+    Ok(UploadOutcome::Cancelled { delivered })
+}
+
+/// Removes segments that every endpoint of their purpose has passed.
+fn retire(core: &Core, shared: &Shared) -> Result<(), Error> {
+    let mut endpoints = BTreeMap::new();
+    for (_, id, purpose) in core.policy.purposes() {
+        let mut labels = Vec::new();
+        for (endpoint_id, endpoint) in &core.policy.document().endpoints {
+            if purpose.recipients.contains(&endpoint.recipient) {
+                labels.push(shared.journal.label(LabelKind::Endpoint, endpoint_id.as_str())?);
+            }
+        }
+        endpoints.insert(core.label(&shared.journal, id.as_str())?, labels);
+    }
+    let account = core.account;
+    shared.journal.retire_delivered(&|domain, lane| {
+        let known = (domain.account == account && lane == Lane::Telemetry).then(|| endpoints.get(&domain.purpose));
+        known.flatten().cloned().unwrap_or_default()
+    })?;
+    Ok(())
+}

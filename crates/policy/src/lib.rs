@@ -1,0 +1,32 @@
+//! The privacy policy as a document and as a decision: reading, checking, law packs, deciding.
+//!
+//! This crate is pure: no input or output, no clock, no state. [`Policy::read`] takes the document's bytes,
+//! [`Policy::decide`] answers whether a purpose may run for a person at a moment, and why.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
+)]
+
+mod canonical;
+mod change;
+mod check;
+mod decide;
+pub mod document;
+mod draw;
+mod error;
+mod json;
+pub mod packs;
+mod policy;
+mod read;
+mod schema;
+mod subject;
+
+pub use change::{Change, Terms};
+pub use decide::{Consent, Decision, Explanation, Missing, Question, Reason, Reasons, Verdict};
+pub use document::Document;
+pub use draw::draw;
+pub use error::{ErrorCode, Errors, PolicyError, Position};
+pub use policy::{FeatureId, PackIdentity, Policy, PurposeId, ReAsk};
+pub use read::{Read, locate};
+pub use schema::SCHEMA;
+pub use subject::{AgeBand, Month, Subject, Threshold};

@@ -1,0 +1,262 @@
+//! A policy ready to decide with: the checked document, its identity, and its law packs, interned.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::document::{Document, Event, Feature, Id, Permission, Purpose, Recipient, Rule};
+use crate::error::Errors;
+use crate::packs::{self, Demand, Pack};
+use crate::subject::Subject;
+
+/// A purpose of one policy, interned. It means nothing to another policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PurposeId(pub(crate) u16);
+
+/// A feature of one policy, interned. It means nothing to another policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeatureId(pub(crate) u16);
+
+/// A policy that was read and checked whole. It is immutable.
+///
+/// ```
+/// # let text = include_bytes!("../../../tests/policies/minimal.json");
+/// let policy = menshen_policy::Policy::read(text)?;
+/// assert_eq!(policy.document().version.as_str(), "1.0.0");
+/// # Ok::<(), menshen_policy::Errors>(())
+/// ```
+pub struct Policy {
+    pub(crate) document: Document,
+    pub(crate) packs: Vec<Pack>,
+    pub(crate) purposes: Vec<CompiledPurpose>,
+    pub(crate) rules: Vec<(Id, Rule)>,
+    features: Vec<CompiledFeature>,
+    canonical: Vec<u8>,
+    hash: String,
+    thresholds: Vec<u8>,
+}
+
+pub(crate) struct CompiledPurpose {
+    pub(crate) id: Id,
+    pub(crate) purpose: Purpose,
+    /// Indexes into `Policy::rules` of the rules that can speak about this purpose.
+    pub(crate) rules: Vec<u16>,
+}
+
+struct CompiledFeature {
+    id: Id,
+    purposes: Vec<PurposeId>,
+}
+
+/// The identity of a law pack, as it stands beside the policy's hash in every decision, record and upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackIdentity {
+    /// The pack's id.
+    pub id: String,
+    /// The day of the pack, ISO 8601.
+    pub as_of: String,
+    /// Its SHA-256, in lower-case hexadecimal.
+    pub hash: String,
+}
+
+/// How long a refused system permission rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReAsk {
+    /// From the refusal, in milliseconds.
+    pub wait_ms: i64,
+    /// Whether a tap of the person on the feature lifts it.
+    pub tap_exception: bool,
+    /// The pack whose rule made the wait strict; `None` for the library's own rule.
+    pub pack: Option<&'static str>,
+}
+
+impl Policy {
+    /// Reads, checks and compiles a policy document.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the document, at once.
+    pub fn read(bytes: &[u8]) -> Result<Self, Errors> {
+        let read = Document::read(bytes)?;
+        Self::compile(read.document, read.canonical, read.hash).map_err(Errors::internal)
+    }
+
+    fn compile(document: Document, canonical: Vec<u8>, hash: String) -> Result<Self, String> {
+        let packs = packs::built_in().map_err(|error| format!("law packs: {error}"))?;
+        let rules: Vec<(Id, Rule)> = document.rules.iter().map(|(id, rule)| (id.clone(), rule.clone())).collect();
+        let purposes: Vec<CompiledPurpose> = document
+            .purposes
+            .iter()
+            .map(|(id, purpose)| {
+                let speaks = |rule: &Rule| {
+                    (rule.when.purposes.is_empty() || rule.when.purposes.contains(id))
+                        && (rule.when.legal_bases.is_empty() || rule.when.legal_bases.contains(&purpose.legal_basis))
+                };
+                let rules = (0_u16..).zip(&rules).filter(|(_, (_, rule))| speaks(rule)).map(|(i, _)| i).collect();
+                CompiledPurpose { id: id.clone(), purpose: purpose.clone(), rules }
+            })
+            .collect();
+        let index: BTreeMap<&Id, PurposeId> = (0_u16..).zip(&purposes).map(|(i, p)| (&p.id, PurposeId(i))).collect();
+        let features = document
+            .features
+            .iter()
+            .map(|(id, feature)| {
+                let purposes = feature.purposes.iter().filter_map(|purpose| index.get(purpose).copied()).collect();
+                CompiledFeature { id: id.clone(), purposes }
+            })
+            .collect();
+        let mut thresholds: Vec<u8> = rules
+            .iter()
+            .flat_map(|(_, rule)| [rule.when.age_below, rule.when.age_from])
+            .flatten()
+            .chain(packs.iter().flat_map(pack_thresholds))
+            .collect();
+        thresholds.sort_unstable();
+        thresholds.dedup();
+        Ok(Self { document, packs, purposes, rules, features, canonical, hash, thresholds })
+    }
+
+    /// The document as it was read.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The bytes that the hash is taken over (RFC 8785, without `$schema`).
+    #[must_use]
+    pub fn canonical(&self) -> &[u8] {
+        &self.canonical
+    }
+
+    /// The policy's identity: the SHA-256 of its canonical bytes, in lower-case hexadecimal.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Every age at which some rule of the policy or of a law pack changes, rising.
+    #[must_use]
+    pub fn thresholds(&self) -> &[u8] {
+        &self.thresholds
+    }
+
+    /// The purpose with this id.
+    #[must_use]
+    pub fn purpose_id(&self, id: &str) -> Option<PurposeId> {
+        let at = self.purposes.binary_search_by(|purpose| purpose.id.as_str().cmp(id)).ok()?;
+        u16::try_from(at).ok().map(PurposeId)
+    }
+
+    /// Every purpose, in the order of their ids.
+    pub fn purposes(&self) -> impl Iterator<Item = (PurposeId, &Id, &Purpose)> {
+        (0_u16..).zip(&self.purposes).map(|(i, p)| (PurposeId(i), &p.id, &p.purpose))
+    }
+
+    /// The purpose with this id, as the document has it.
+    #[must_use]
+    pub fn purpose(&self, id: &str) -> Option<&Purpose> {
+        self.document.purposes.get(id)
+    }
+
+    /// The feature with this id.
+    #[must_use]
+    pub fn feature_id(&self, id: &str) -> Option<FeatureId> {
+        let at = self.features.binary_search_by(|feature| feature.id.as_str().cmp(id)).ok()?;
+        u16::try_from(at).ok().map(FeatureId)
+    }
+
+    /// The feature with this id, as the document has it.
+    #[must_use]
+    pub fn feature(&self, id: &str) -> Option<&Feature> {
+        self.document.features.get(id)
+    }
+
+    /// Every feature with the purposes that it needs, in the order of their ids.
+    pub fn features(&self) -> impl Iterator<Item = (FeatureId, &Id, &[PurposeId])> {
+        (0_u16..).zip(&self.features).map(|(i, f)| (FeatureId(i), &f.id, f.purposes.as_slice()))
+    }
+
+    /// The event with this name.
+    #[must_use]
+    pub fn event(&self, name: &str) -> Option<&Event> {
+        self.document.events.get(name)
+    }
+
+    /// The recipient with this id.
+    #[must_use]
+    pub fn recipient(&self, id: &str) -> Option<&Recipient> {
+        self.document.recipients.get(id)
+    }
+
+    /// The purposes that name a recipient: all of them must be allowed before its SDK starts.
+    pub fn purposes_of_recipient<'a>(&'a self, recipient: &'a str) -> impl Iterator<Item = (PurposeId, &'a Id)> {
+        self.purposes()
+            .filter(move |(_, _, purpose)| purpose.recipients.iter().any(|r| r.as_str() == recipient))
+            .map(|(at, id, _)| (at, id))
+    }
+
+    /// The purposes that no feature needs. They are offered once after the notice, a switch each.
+    pub fn offered_purposes(&self) -> impl Iterator<Item = (PurposeId, &Id, &Purpose)> {
+        self.purposes()
+            .filter(|(at, _, purpose)| purpose.consent.is_some() && !self.features.iter().any(|f| f.purposes.contains(at)))
+    }
+
+    /// The law packs in force for a person: those that the policy names, and those of the person's place;
+    /// every pack while the place is unknown.
+    pub fn packs_in_force<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = &'a Pack> {
+        self.packs.iter().filter(move |pack| {
+            self.document.jurisdictions.contains(&pack.id)
+                || subject.place.as_ref().is_none_or(|place| pack.covers(place))
+        })
+    }
+
+    /// The identities of the law packs in force for a person.
+    #[must_use]
+    pub fn pack_identities(&self, subject: &Subject) -> Vec<PackIdentity> {
+        self.packs_in_force(subject)
+            .map(|pack| PackIdentity {
+                id: pack.id.to_string(),
+                as_of: pack.as_of.to_string(),
+                hash: pack.hash.clone(),
+            })
+            .collect()
+    }
+
+    /// How long a refused system permission rests for this person: the strictest of the packs in force and the
+    /// library's own rule of 48 hours, which a tap of the person lifts.
+    #[must_use]
+    pub fn re_ask(&self, _permission: Permission, subject: &Subject) -> ReAsk {
+        let mut strictest = ReAsk { wait_ms: 48 * 3_600_000, tap_exception: true, pack: None };
+        for pack in self.packs_in_force(subject) {
+            for rule in pack.rules.values() {
+                if let Demand::ReAsk { wait, tap_exception } = &rule.demand {
+                    let wait_ms = i64::try_from(wait.seconds()).unwrap_or(i64::MAX).saturating_mul(1000);
+                    if wait_ms > strictest.wait_ms || (!tap_exception && strictest.tap_exception) {
+                        strictest.pack = packs::IDS.iter().copied().find(|id| *id == pack.id.as_str());
+                    }
+                    strictest.wait_ms = strictest.wait_ms.max(wait_ms);
+                    strictest.tap_exception &= *tap_exception;
+                }
+            }
+        }
+        strictest
+    }
+
+    pub(crate) fn compiled(&self, purpose: PurposeId) -> Option<&CompiledPurpose> {
+        self.purposes.get(usize::from(purpose.0))
+    }
+}
+
+fn pack_thresholds(pack: &Pack) -> Vec<u8> {
+    let ages = |demand: &Demand| match demand {
+        Demand::AgeThreshold { age_below, places, .. } => {
+            places.values().copied().chain([*age_below]).collect::<Vec<_>>()
+        }
+        _ => Vec::new(),
+    };
+    pack.rules.values().flat_map(|rule| ages(&rule.demand)).collect()
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Policy({} {})", self.document.id, self.document.version)
+    }
+}

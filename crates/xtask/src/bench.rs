@@ -1,0 +1,52 @@
+//! `cargo xtask bench`: the figures that the README quotes, from one run on this machine.
+
+use crate::failure::{Failure, Result};
+use crate::generate::{self, Profile};
+use crate::kotlin::Maven;
+use crate::process::{self, Watched};
+use crate::swift::Swift;
+use crate::workspace::{self, Workspace};
+
+/// The test class that measures one `is_allowed` through the hand-written layer, in Kotlin and in Swift; it prints
+/// `is_allowed: N ns`.
+const COST_CLASS: &str = "IsAllowedCostTest";
+
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    process::run(process::cargo().current_dir(&workspace.root).args(["run", "--release", "--example", "bench"]))?;
+    let mut rows = Vec::new();
+    let mut missing = Vec::new();
+    let kotlin = Maven::ensure().map(|maven| {
+        let library = generate::run(workspace, Profile::Release)?;
+        maven.test(workspace, &library, Some(COST_CLASS))
+    });
+    let swift = Swift::ensure().map(|swift| {
+        let library = generate::run(workspace, Profile::Release)?;
+        let only = ["--configuration", "release", "--filter", COST_CLASS];
+        swift.test(workspace, &library, &only)
+    });
+    for (language, outcome) in [("Kotlin (JVM)", kotlin), ("Swift", swift)] {
+        match outcome {
+            Ok(watched) => rows.push((language, cost(language, &watched?)?)),
+            Err(absent) => missing.push(format!("{language}: NOT RUN: {absent}")),
+        }
+    }
+    println!();
+    for (language, cost) in rows {
+        println!("is_allowed from {language}: {cost}");
+    }
+    for sentence in &missing {
+        println!("{sentence}");
+    }
+    if workspace::is_ci() && !missing.is_empty() {
+        return Err(Failure::new("a language could not run"));
+    }
+    Ok(())
+}
+
+fn cost(language: &str, watched: &Watched) -> Result<String> {
+    let figure = watched.lines.iter().find_map(|line| line.split_once("is_allowed: "));
+    match figure {
+        Some((_, cost)) if watched.success => Ok(cost.to_owned()),
+        _ => Err(Failure::new(format!("{language}: {COST_CLASS} printed no `is_allowed: N ns`"))),
+    }
+}

@@ -1,0 +1,75 @@
+//! `cargo xtask COMMAND`: everything around the code that is more than one cargo call.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
+)]
+
+mod api;
+mod bench;
+mod collector;
+mod declarations;
+mod failure;
+mod files;
+mod generate;
+mod kotlin;
+mod lint;
+mod pieces;
+mod process;
+mod records;
+mod size;
+mod swift;
+mod test;
+mod tools;
+mod workspace;
+
+use failure::{Failure, Result};
+use std::process::ExitCode;
+use workspace::Workspace;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  test [rust|kotlin|swift]…   run the tests; without a name, of all three languages
+  generate                    build the library and write the Kotlin and Swift bindings
+  lint                        format, clippy, dependencies, file hygiene
+  audit                       look the dependencies up in the advisory database
+  collector-test              upload to the real OpenTelemetry Collector and compare every record
+  size                        build the library that ships in apps and print its size
+  api [--bless]               compare the public Kotlin and Swift surface with bindings/api
+  bench                       print the figures that the README quotes
+
+With CI=true, whatever could not run is a failure.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        ["test", languages @ ..] => test::run(&Workspace::find()?, languages),
+        ["generate"] => {
+            generate::run(&Workspace::find()?, generate::Profile::Debug)?;
+            Ok(())
+        }
+        ["lint"] => lint::run(&Workspace::find()?),
+        ["audit"] => lint::audit(&Workspace::find()?),
+        ["collector-test"] => collector::run(&Workspace::find()?),
+        ["size"] => size::run(&Workspace::find()?),
+        ["api"] => api::compare(&Workspace::find()?),
+        ["api", "--bless"] => api::bless(&Workspace::find()?),
+        ["bench"] => bench::run(&Workspace::find()?),
+        _ => Err(Failure::new(format!("`{}` is not a command\n\n{HELP}", words.join(" ")))),
+    }
+}
