@@ -26,7 +26,7 @@ fn main() -> std::process::ExitCode {
         born: "1990-05",
         place: "DE",
         yes: &["usage-statistics", "crash-diagnostics", "share-location", "maps", "profile-details"],
-        child: Some(("2014-09", "DE")),
+        child: Some("DE"),
         identifiers: &[
             ("umeng", Identifier::AndroidId),
             ("firebase", Identifier::IpAddress),

@@ -94,7 +94,7 @@ impl DeviceClock for StoryClock {
 
 /// Who answers the prompts: a script, or whoever sits at the terminal.
 pub(crate) struct Person {
-    pub(crate) born: &'static str,
+    pub(crate) born: String,
     pub(crate) place: &'static str,
     /// Purposes to say yes to.
     pub(crate) yes: Vec<&'static str>,
@@ -130,7 +130,7 @@ impl Person {
             }
             Step::AskSubject => {
                 self.log.push(format!("birth month and place → {} {}", self.born, self.place));
-                Answer::Subject { born: self.born.to_owned(), place: self.place.to_owned() }
+                Answer::Subject { born: self.born.clone(), place: self.place.to_owned() }
             }
             Step::AskSystem { permission, .. } => {
                 self.log.push(format!("system dialog for {} → granted", permission.id()));

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use menshen::policy::Month;
 use menshen::{
     fields, verify_ledger, Answer, DeliveryResult, DeviceClock, Fields, FileKeys, Identifier, IdentifierAnswer,
     LedgerVerdict, Menshen, Outcome, Policy, Put, Recorded, Session, Step, Store, Transport, TransportReply, Trigger,
@@ -31,8 +32,8 @@ pub(crate) struct App {
     pub(crate) place: &'static str,
     /// Purposes that the person says yes to; every other one is refused.
     pub(crate) yes: &'static [&'static str],
-    /// A second person, and whether the policy refuses them.
-    pub(crate) child: Option<(&'static str, &'static str)>,
+    /// Where a second person of twelve lives whom the policy refuses.
+    pub(crate) child: Option<&'static str>,
     /// Attempts before consent.
     pub(crate) identifiers: &'static [(&'static str, Identifier)],
     pub(crate) features: &'static [&'static str],
@@ -137,7 +138,7 @@ impl Stage {
 
     fn person(&self, app: &App, yes: &[&'static str]) -> Person {
         Person {
-            born: app.born,
+            born: app.born.to_owned(),
             place: app.place,
             yes: yes.to_vec(),
             interactive: false,
@@ -209,8 +210,8 @@ impl Story<'_> {
 
         story.before_consent(&session)?;
         story.answers(&session, arguments)?;
-        if let Some((born, place)) = app.child {
-            story.child(&menshen, born, place)?;
+        if let Some(place) = app.child {
+            story.child(&menshen, place)?;
         }
         story.location(&session)?;
         story.identifiers(&session)?;
@@ -334,10 +335,13 @@ impl Story<'_> {
     }
 
     /// 2, the second person: refused by age, and asking again does not help.
-    fn child(&mut self, menshen: &Menshen, born: &'static str, place: &'static str) -> Result<(), Failure> {
+    fn child(&mut self, menshen: &Menshen, place: &'static str) -> Result<(), Failure> {
         let session = menshen.session("a child")?;
         let mut person = self.stage.person(self.app, self.app.yes);
-        (person.born, person.place) = (born, place);
+        let today = Month::at(self.stage.clock.now().wall_ms).to_string();
+        let (year, month) = today.split_once('-').ok_or("a month")?;
+        let born = &format!("{}-{month}", year.parse::<i32>()? - 12);
+        (person.born, person.place) = (born.clone(), place);
         let outcome =
             session.request(self.app.location, Trigger::Tap)?.drive(&mut |step: &Step| person.answer(step))?;
         let Outcome::Denied(denial) = outcome else {
@@ -346,7 +350,7 @@ impl Story<'_> {
         };
         let asked = person.log.iter().filter(|text| text.starts_with("birth month")).count();
         // Another birth month does not help: nobody is asked again.
-        person.born = "1990-01";
+        person.born = "1990-01".to_owned();
         let again = session.request(self.app.location, Trigger::Tap)?.drive(&mut |step: &Step| person.answer(step))?;
         let asked_again = person.log.iter().filter(|text| text.starts_with("birth month")).count() - asked;
         let refused_again = matches!(again, Outcome::Denied(_));
@@ -355,10 +359,10 @@ impl Story<'_> {
             "a second person, born {born}: {} ({}); asked again: {asked_again} times; birth month kept: {}",
             denial.code,
             denial.source.as_deref().unwrap_or(""),
-            if kept.contains(born) { "yes" } else { "no" }
+            if kept.contains(born.as_str()) { "yes" } else { "no" }
         ));
         self.must(refused_again && asked_again == 0, "asking again does not help a child");
-        self.must(!kept.contains(born), "the birth month is not kept");
+        self.must(!kept.contains(born.as_str()), "the birth month is not kept");
         self.fact("child", json!({ "code": denial.code, "source": denial.source, "until_ms": denial.until_ms }));
         Ok(())
     }
@@ -679,12 +683,10 @@ impl Story<'_> {
         let sent = self.receiver.bytes(app.dropped) - before;
         let (recipient_purpose, _) = app.next_recipient;
         let governs = session.policy_version() == "1.0.0" && session.is_purpose_allowed(recipient_purpose);
+        // Agrees to the version; what it adds is asked for apart, and gets a yes of its own.
         let mut person = self.stage.person(app, &[]);
-        let outcome = session.changed_policy()?.drive(&mut |step: &Step| match step {
-            // Agree to the version; what it adds is asked for apart, and left for later here.
-            Step::Show(prompt) if prompt.purpose.is_none() => Answer::Yes,
-            step => person.answer(step),
-        })?;
+        person.yes = vec![recipient_purpose, app.next_purpose.0];
+        let outcome = session.changed_policy()?.drive(&mut |step: &Step| person.answer(step))?;
         let reask = match outcome {
             Outcome::Finished { asks_again } => asks_again,
             _ => Vec::new(),
@@ -698,6 +700,7 @@ impl Story<'_> {
         self.must(governs, "the accepted version governs until the new one is agreed");
         self.must(reask.iter().map(String::as_str).collect::<BTreeSet<_>>() == expected, "only the additions ask");
         self.must(shredded.iter().any(|p| p == app.dropped), "the dropped purpose is shredded");
+        self.must(shredded.len() == 1, "nothing else is shredded");
         self.must(session.policy_version() == "1.1.0", "the new version governs after the agreement");
         self.fact("reask", reask);
         Ok(())

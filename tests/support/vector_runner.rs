@@ -70,6 +70,7 @@ struct World {
     using: Option<FeatureUse>,
     held: Option<u64>,
     delivery: Option<Delivery>,
+    cap: Option<u64>,
 }
 
 /// A step failed in the runner itself: the vector is broken.
@@ -215,6 +216,7 @@ impl World {
             using: None,
             held: None,
             delivery: None,
+            cap: None,
         };
         let bytes = world.policy.to_string().into_bytes();
         world.open(&bytes, &world.path("store"), "keys").unwrap();
@@ -230,6 +232,10 @@ impl World {
         let store = Store::at(store)?
             .marking_denials_in(&[self.path("markers")])?
             .with_clock(Arc::clone(&self.clock) as Arc<dyn DeviceClock>);
+        let store = match self.cap {
+            Some(cap) => store.with_cap(cap),
+            None => store,
+        };
         let platform = Platform {
             permissions: Arc::clone(&self.platform) as _,
             identifiers: Arc::clone(&self.platform) as _,
@@ -357,6 +363,21 @@ impl World {
                 self.session()?.refresh().map(|()| ok())
             }
             "subject" => self.session()?.supply_subject(text(step, "born")?, text(step, "place")?).map(|()| ok()),
+            "damage" => {
+                let folder = match text(step, "what")? {
+                    "keys" => self.path("keys"),
+                    "segments" => self.path("store/segments"),
+                    other => return Err(format!("unknown damage {other}")),
+                };
+                for entry in fs::read_dir(folder).unwrap() {
+                    let path = entry.unwrap().path();
+                    let mut bytes = fs::read(&path).unwrap();
+                    let middle = bytes.len() / 2;
+                    bytes[middle] ^= 1;
+                    fs::write(path, bytes).unwrap();
+                }
+                Ok(ok())
+            }
             "version" => {
                 let session = self.session()?;
                 Ok(json!({ "version": session.policy_version(), "changed": session.has_changed_policy() }))
@@ -403,8 +424,8 @@ impl World {
                 self.path("garbage")
             }
             "read-only" => {
-                // A folder below a file of the kernel's that nobody can write, root neither.
-                PathBuf::from("/proc/menshen-store")
+                // Nobody can make a folder there, root neither.
+                PathBuf::from("/sys/menshen-store")
             }
             other => return Err(format!("unknown store {other}")),
         };
@@ -413,6 +434,7 @@ impl World {
             "other" => "other-keys",
             other => return Err(format!("unknown keys {other}")),
         };
+        self.cap = step["cap"].as_u64();
         let bytes = self.policy_bytes(step);
         let result = self.open(&bytes, &store, keys);
         drop(held);

@@ -282,7 +282,18 @@ impl Inner {
         let mut marks = Vec::new();
         let mut failed = None;
         for (id, segment) in self.segments.iter_mut().filter(|(_, segment)| segment.unsynced) {
-            let Some(file) = &segment.file else { continue };
+            let Some(file) = &segment.file else {
+                // What an earlier process left buffered.
+                let synced = self.disk.open(&segment::name(*id)).and_then(|file| file.sync());
+                match synced {
+                    Ok(()) => segment.unsynced = false,
+                    Err(error) => {
+                        segment.suspect = !segment.is_ledger();
+                        failed = Some(error);
+                    }
+                }
+                continue;
+            };
             if let Err(error) = file.sync() {
                 segment.suspect = true;
                 segment.run = None;

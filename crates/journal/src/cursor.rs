@@ -89,18 +89,19 @@ impl CursorTable {
                 }
             }
         }
-        table.file = Some(file);
+        (table.file, table.dirty) = (Some(file), true);
         Ok(table)
     }
 
     /// Allocates the file before it is needed.
     pub(crate) fn allocate(&mut self) -> Result<(), DiskError> {
         if self.file.is_none() {
-            self.file = Some(match self.disk.create(FILE) {
+            let file = match self.disk.create(FILE) {
                 Err(DiskError::AlreadyExists) => self.disk.open(FILE)?,
                 other => other?,
-            });
+            };
             self.disk.sync_folder("")?;
+            self.file = Some(file);
         }
         let Some(file) = &self.file else { return Err(DiskError::Io) };
         if self.free.is_empty() {

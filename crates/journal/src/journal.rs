@@ -127,7 +127,7 @@ impl Journal {
         }
         let lock = disk.lock().opening("lock the folder")?;
         let names = disk.list("").opening("list the folder")?;
-        let table = KeyTable::load(&disk).opening("read the keys")?;
+        let mut table = KeyTable::load(&disk).opening("read the keys")?;
         let cursors = CursorTable::load(&disk).opening("read the cursors")?;
         let numbers: Vec<u64> = names.iter().filter_map(|name| manifest::number_of(name)).collect();
         let had_manifest = !numbers.is_empty();
@@ -141,12 +141,13 @@ impl Journal {
             Some(store) => store,
             None => {
                 // A creation that did not finish leaves nothing but zeros; anything else is not ours to replace.
-                let garbage = table.damaged() > 0 || !files.headers.is_empty() || files.unknown > 0;
+                let garbage = table.is_foreign() || !files.headers.is_empty() || files.unknown > 0;
                 if garbage || (had_manifest && !manifest_is_empty(disk.as_ref(), &names)) {
                     return Err(OpenError::NotAStore);
                 }
                 let mut id = [0; 16];
                 effects.randomness.fill(&mut id).map_err(|_| OpenError::Randomness)?;
+                table.begin();
                 id
             }
         };
@@ -183,6 +184,9 @@ impl Journal {
             inner.table.put(Slot::Store(store)).opening("write the keys")?;
             inner.cursors.allocate().opening("write the cursors")?;
         }
+        // Names that a killed process left behind may be in the system's memory only.
+        inner.disk.sync_folder("").opening("sync the folder")?;
+        inner.disk.sync_folder("segments").opening("sync the folder of segments")?;
         inner.report.damaged_keys = inner.table.damaged();
         inner.report.manifest_damaged = damaged_manifest;
         inner.report.quarantined = files.unknown;
@@ -309,6 +313,7 @@ impl Inner {
             let said = ends.map(|(_, ranges)| ranges.end()).max().unwrap_or(0);
             segment.skip_to(said.max(self.cursors.furthest(id)));
             self.report.records += segment.records;
+            segment.unsynced = segment.end > segment.marked;
             self.bytes += segment.end;
             if segment.clean {
                 self.active.insert(Slice { generation: 0, ..segment.header.slice }, id);

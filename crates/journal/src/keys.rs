@@ -153,6 +153,8 @@ impl KeyTable {
                 });
             }
         }
+        // A process that was killed may have left slots that only the system's memory has.
+        file.sync()?;
         table.file = Some(file);
         Ok(table)
     }
@@ -175,14 +177,27 @@ impl KeyTable {
         self.slots.iter().filter(|state| matches!(state, State::Damaged)).count() as u64
     }
 
+    /// Begins anew over the torn first slot of a store whose making did not finish.
+    pub(crate) fn begin(&mut self) {
+        if let Some(state) = self.slots.first_mut() {
+            *state = State::Free;
+        }
+    }
+
+    /// Whether something is there that no unfinished making of a store leaves.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.slots.iter().skip(1).any(|state| !matches!(state, State::Free))
+    }
+
     /// Writes a slot, twice, and syncs it.
     pub(crate) fn put(&mut self, slot: Slot) -> Result<(), DiskError> {
         if self.file.is_none() {
-            self.file = Some(match self.disk.create(FILE) {
+            let file = match self.disk.create(FILE) {
                 Err(DiskError::AlreadyExists) => self.disk.open(FILE)?,
                 other => other?,
-            });
+            };
             self.disk.sync_folder("")?;
+            self.file = Some(file);
         }
         let Some(file) = &self.file else { return Err(DiskError::Io) };
         let index = match self.slots.iter().position(|state| matches!(state, State::Free)) {

@@ -300,7 +300,8 @@ impl Manifest {
             end: loaded.end,
             sequence: loaded.sequence,
             fresh_length: 0,
-            dirty: false,
+            // A process that was killed may have left frames that only the system's memory has.
+            dirty: true,
         }
     }
 

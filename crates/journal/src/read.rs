@@ -280,7 +280,7 @@ impl Inner {
         let place = segment.place_before(up_to);
         let mut expected = place.sequence;
         let mut unsealer = Unsealer::new(key, segment.hash);
-        if place.sequence > 0 {
+        if place.offset > segment::HEADER as u64 {
             unsealer.enter_at(file, place.run)?;
         }
         let mut reader = FrameReader::new(file, place.offset)?;

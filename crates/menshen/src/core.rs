@@ -278,6 +278,32 @@ impl Core {
         Ok(Some(Domain { account: self.account, purpose, epoch: state.epoch }))
     }
 
+    /// The domain to seal a record of an allowed purpose in. A legal duty needs nobody's leave, so its first
+    /// record opens it.
+    pub(crate) fn domain_for_record(&mut self, shared: &Shared, purpose: &str) -> Result<Domain, Error> {
+        if let Some(domain) = self.domain(&shared.journal, purpose)? {
+            return Ok(domain);
+        }
+        let policy = Arc::clone(&self.policy);
+        let Some(declared) = policy.purpose(purpose).filter(|p| p.legal_basis == LegalBasis::LegalDuty) else {
+            return Err(Error::KeyLost);
+        };
+        self.load(shared)?;
+        let (epoch, alias) = self.key_for(shared, purpose)?;
+        let (context, introduced) = self.context(&policy);
+        let opened = What::Opened {
+            purpose: purpose.to_owned(),
+            epoch,
+            alias: alias.as_str().to_owned(),
+            basis: LegalBasis::LegalDuty,
+            terms: (&Terms::of(declared)).into(),
+            context,
+        };
+        self.commit(shared, introduced.into_iter().chain([opened]).collect())?;
+        self.opened(purpose);
+        self.domain(&shared.journal, purpose)?.ok_or(Error::KeyLost)
+    }
+
     pub(crate) fn decide(&self, policy: &Policy, purpose: PurposeId, id: &Id, now: &Now) -> Decision {
         let terms = policy.purpose(id.as_str()).map(Terms::of);
         let consent = if self.missing_keys.contains(id.as_str()) {

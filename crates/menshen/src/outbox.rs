@@ -86,7 +86,7 @@ impl Session {
             if let Some(denial) = core.gate(purpose, &now)? {
                 return Ok(Put::Denied(denial));
             }
-            let Some(domain) = core.domain(&shared.journal, purpose)? else { return Err(Error::KeyLost) };
+            let domain = core.domain_for_record(shared, purpose)?;
             let body = seal_body(recipient, bytes);
             let expiry = Expiry::after(&now, ttl_ms);
             shared.journal.append(&Append { domain, lane: Lane::Outbox, expiry, body: &body })?;

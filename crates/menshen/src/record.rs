@@ -192,7 +192,7 @@ fn record(core: &mut Core, shared: &Shared, event: &str, fields: Fields) -> Resu
         core.not_stored += 1;
         return Ok(Recorded::Denied(denial));
     }
-    let Some(domain) = core.domain(&shared.journal, purpose)? else { return Err(Error::KeyLost) };
+    let domain = core.domain_for_record(shared, purpose)?;
     for (name, value, field) in &mut kept {
         if field.form == FieldForm::KeyedHash {
             let label = format!("menshen/field/{event}/{name}");

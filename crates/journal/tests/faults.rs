@@ -1,0 +1,344 @@
+//! What survives when the process, the power, the disk or single bits give way, at every place where they can.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use menshen_journal::simulated::{Fault, PowerLoss};
+use menshen_journal::{
+    Alias, DiskError, Domain, Error, Journal, KeyProvider, Label, LabelKind, OpenError, SystemRandomness, Verdict,
+};
+use support::*;
+
+/// What the store promised during a workload.
+#[derive(Default)]
+struct Promises {
+    attempted: BTreeSet<Vec<u8>>,
+    buffered: BTreeSet<Vec<u8>>,
+    synced: BTreeSet<Vec<u8>>,
+    /// Acknowledgements begun, and those that returned.
+    acknowledging: BTreeSet<Vec<u8>>,
+    acknowledged: BTreeSet<Vec<u8>>,
+    entries_attempted: u64,
+    entries: u64,
+    shredding: bool,
+    shredded: bool,
+}
+
+impl Promises {
+    fn append(&mut self, bench: &Bench, journal: &Journal, domain: Domain, numbers: std::ops::Range<u8>) {
+        for number in numbers {
+            let body = vec![number; 40 + usize::from(number)];
+            self.attempted.insert(body.clone());
+            if put(bench, journal, domain, &body).is_ok() {
+                self.buffered.insert(body);
+            }
+        }
+    }
+
+    fn sync(&mut self, journal: &Journal) {
+        let buffered = self.buffered.clone();
+        if journal.sync().is_ok() {
+            self.synced.extend(buffered);
+        }
+    }
+
+    fn enter(&mut self, journal: &Journal, account: Label) {
+        self.entries_attempted += 1;
+        if journal.ledger_append(account, &[b"entry", b"of two"]).is_ok() {
+            self.entries = self.entries_attempted;
+        }
+    }
+}
+
+fn essential(journal: &Journal) -> Result<Label, Error> {
+    let account = journal.label(LabelKind::Account, "guest")?;
+    let domain = Domain { account, purpose: Label::ESSENTIAL, epoch: 1 };
+    if journal.alias(&domain).is_none() {
+        journal.create_domain(&domain, &Alias::random(&SystemRandomness::new())?)?;
+    }
+    Ok(account)
+}
+
+/// Two openings with everything that a store does; every step that the disk lets through counts.
+fn work(bench: &Bench, promises: &mut Promises) -> Result<(), Error> {
+    for round in 0..2_u8 {
+        let Ok(journal) = bench.open() else { continue };
+        let _ = journal.unlock();
+        let account = essential(&journal)?;
+        let analytics = domain(&journal, "analytics")?;
+        let crashes = domain(&journal, "crashes")?;
+        let base = round * 20;
+        promises.enter(&journal, account);
+        promises.append(bench, &journal, analytics, base..base + 4);
+        promises.sync(&journal);
+        promises.append(bench, &journal, analytics, base + 4..base + 7);
+        if round == 0 {
+            let _ = put(bench, &journal, crashes, b"crash");
+        }
+        let endpoint = journal.label(LabelKind::Endpoint, "collector")?;
+        let batch = read(&journal, endpoint, &[analytics]);
+        for chosen in batch.records.iter().step_by(2).take(2) {
+            promises.acknowledging.insert(chosen.body.to_vec());
+            if journal.acknowledge(endpoint, &[chosen.id]).is_ok() {
+                promises.acknowledged.insert(chosen.body.to_vec());
+            }
+        }
+        promises.enter(&journal, account);
+        if round == 1 {
+            promises.shredding = true;
+            promises.shredded = journal.shred(&crashes) == Ok(menshen_journal::Shredding::Done);
+        }
+        promises.append(bench, &journal, analytics, base + 7..base + 9);
+        if round == 0 {
+            promises.sync(&journal);
+        }
+        let _ = journal.retire_delivered(&|_, _| vec![endpoint]);
+        let _ = journal.expire();
+    }
+    Ok(())
+}
+
+fn operations() -> u64 {
+    let bench = Bench::new();
+    bench.disk.set_fault(None);
+    work(&bench, &mut Promises::default()).unwrap();
+    bench.disk.operations()
+}
+
+/// Opens what is left and holds it against the promises.
+fn check(bench: &Bench, promises: &Promises, kept: &BTreeSet<Vec<u8>>, at: &str) {
+    // Recovery twice is recovery once.
+    drop(bench.open().unwrap_or_else(|error| panic!("{at}: {error:?}")));
+    let journal = bench.open().unwrap_or_else(|error| panic!("{at}: {error:?}"));
+    let Ok(analytics) = domain_of(&journal, "analytics") else { panic!("{at}: labels") };
+    let found: BTreeSet<Vec<u8>> = bodies(&read(&journal, endpoint(&journal), &[analytics])).into_iter().collect();
+    for body in &found {
+        assert!(promises.attempted.contains(body), "{at}: invented {body:?}");
+        assert!(!promises.acknowledged.contains(body), "{at}: {} was acknowledged and came back", body[0]);
+    }
+    for body in kept {
+        let gone = promises.acknowledging.contains(body);
+        assert!(gone || found.contains(body), "{at}: {} is lost; {:?}", body[0], journal.report());
+    }
+    let account = journal.label(LabelKind::Account, "guest").unwrap();
+    match journal.ledger_read(account) {
+        Ok(contents) => {
+            assert_eq!(contents.verdict, Verdict::Sound, "{at}");
+            let batches = contents.entries.len() as u64 / 2;
+            assert_eq!(contents.entries.len() % 2, 0, "{at}: half a batch");
+            let bounds = promises.entries.min(batches)..=promises.entries_attempted;
+            assert!(bounds.contains(&batches) && batches > 0 || promises.entries == 0, "{at}: {batches} batches");
+        }
+        Err(error) => assert_eq!(promises.entries, 0, "{at}: {error:?}"),
+    }
+    if promises.shredded {
+        let crashes = domain_of(&journal, "crashes").unwrap();
+        assert_eq!(read(&journal, endpoint(&journal), &[crashes]).records.len(), 0, "{at}");
+    }
+    // It goes on working.
+    if let Ok(domain) = domain(&journal, "afterwards") {
+        put(bench, &journal, domain, b"afterwards").unwrap();
+        journal.sync().unwrap();
+        assert_eq!(bodies(&read(&journal, endpoint(&journal), &[domain])), [b"afterwards"], "{at}");
+    }
+}
+
+#[test]
+fn every_buffered_record_survives_a_kill_at_every_operation() {
+    for at in 0..operations() {
+        for fault in [Fault::From(at, DiskError::Io), Fault::HalfThenNothing(at)] {
+            let bench = Bench::new();
+            bench.disk.set_fault(Some(fault));
+            let mut promises = Promises::default();
+            let _ = work(&bench, &mut promises);
+            bench.disk.kill();
+            check(&bench, &promises, &promises.buffered, &format!("{fault:?}"));
+        }
+    }
+}
+
+#[test]
+fn every_synced_record_survives_a_power_loss_at_every_operation() {
+    for at in 0..operations() {
+        let losses = [PowerLoss::LosesAll, PowerLoss::KeepsAll].into_iter().chain((0..6).map(PowerLoss::Torn));
+        for loss in losses {
+            let bench = Bench::new();
+            bench.disk.set_fault(Some(Fault::HalfThenNothing(at)));
+            let mut promises = Promises::default();
+            let _ = work(&bench, &mut promises);
+            bench.disk.lose_power(loss);
+            check(&bench, &promises, &promises.synced, &format!("{at} {loss:?}"));
+        }
+    }
+}
+
+#[test]
+fn an_error_at_any_operation_loses_nothing_that_was_promised() {
+    for at in 0..operations() {
+        for error in [DiskError::Io, DiskError::Full] {
+            for lose_power in [false, true] {
+                let bench = Bench::new();
+                bench.disk.set_fault(Some(Fault::Once(at, error)));
+                let mut promises = Promises::default();
+                let _ = work(&bench, &mut promises);
+                let kept = if lose_power {
+                    bench.disk.lose_power(PowerLoss::LosesAll);
+                    &promises.synced
+                } else {
+                    bench.disk.kill();
+                    &promises.buffered
+                };
+                check(&bench, &promises, kept, &format!("{error:?} at {at}, power lost: {lose_power}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_or_read_only_is_a_type_and_loses_nothing() {
+    let bench = Bench::new();
+    for (error, expected) in [(DiskError::Full, OpenError::Full), (DiskError::ReadOnly, OpenError::ReadOnly)] {
+        bench.disk.set_fault(Some(Fault::From(0, error)));
+        assert_eq!(bench.open().err(), Some(expected));
+        bench.disk.set_fault(None);
+    }
+    let journal = bench.open().unwrap();
+    let domain = domain(&journal, "analytics").unwrap();
+    put(&bench, &journal, domain, b"before").unwrap();
+    for (error, expected) in [(DiskError::Full, Error::Full), (DiskError::ReadOnly, Error::ReadOnly)] {
+        bench.disk.set_fault(Some(Fault::From(0, error)));
+        assert_eq!(put(&bench, &journal, domain, b"refused"), Err(expected));
+        bench.disk.set_fault(None);
+    }
+    put(&bench, &journal, domain, b"after").unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    let journal = bench.open().unwrap();
+    assert_eq!(bodies(&read(&journal, endpoint(&journal), &[domain])), [&b"before"[..], b"after"]);
+    assert_eq!(journal.report().damaged_records, 0);
+}
+
+#[test]
+fn a_failed_sync_writes_the_records_anew_and_their_ids_go_on() {
+    let bench = Bench::new();
+    let journal = bench.open().unwrap();
+    let domain = domain(&journal, "analytics").unwrap();
+    let one = endpoint(&journal);
+    let ids: Vec<_> = (0..5_u8).map(|n| put(&bench, &journal, domain, &[n]).unwrap()).collect();
+    journal.sync().unwrap();
+    journal.acknowledge(one, &ids[..1]).unwrap();
+    let late = put(&bench, &journal, domain, &[5]).unwrap();
+    // The sync of the segment is the first operation; the manifest has nothing to sync.
+    bench.disk.set_fault(Some(Fault::Once(0, DiskError::Io)));
+    journal.sync().unwrap();
+    journal.acknowledge(one, &[late]).unwrap();
+    drop(journal);
+    bench.disk.lose_power(PowerLoss::LosesAll);
+    let journal = bench.open().unwrap();
+    assert_eq!(bodies(&read(&journal, one, &[domain])), [[1], [2], [3], [4]]);
+    assert_eq!(journal.report().segments, 1);
+}
+
+fn small_store() -> (Bench, Vec<Vec<u8>>) {
+    let bench = Bench::new();
+    let mut all = Vec::new();
+    for round in 0..2_u8 {
+        let journal = bench.open().unwrap();
+        journal.unlock().unwrap();
+        let account = essential(&journal).unwrap();
+        journal.ledger_append(account, &[b"one", b"two"]).unwrap();
+        let analytics = domain(&journal, "analytics").unwrap();
+        for number in 0..3_u8 {
+            all.push(vec![round, number]);
+            put(&bench, &journal, analytics, &[round, number]).unwrap();
+        }
+        if round == 0 {
+            let crashes = domain(&journal, "crashes").unwrap();
+            let id = put(&bench, &journal, crashes, b"crash").unwrap();
+            journal.acknowledge(endpoint(&journal), &[id]).unwrap();
+            journal.retire_delivered(&|domain, _| {
+                if *domain == crashes { vec![journal.label(LabelKind::Endpoint, "collector").unwrap()] } else { vec![] }
+            })
+            .unwrap();
+        }
+        journal.sync().unwrap();
+    }
+    (bench, all)
+}
+
+#[test]
+fn any_single_flipped_bit_costs_at_most_the_record_it_hit() {
+    let (bench, all) = small_store();
+    let keys = bench.keys.list().unwrap().len();
+    let (mut flips, mut harmed, mut reported) = (0_u32, 0_u32, 0_u32);
+    for name in bench.disk.names().into_iter().filter(|name| name != "lock") {
+        let contents = bench.disk.contents(&name).unwrap();
+        let used = contents.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 65).min(contents.len());
+        // A stride that is prime meets every bit of a byte and keeps the time bounded.
+        let stride = if used > 4096 { 331 } else { 37 };
+        for bit in (0..used * 8).step_by(stride) {
+            let mut flipped = contents.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let copy = Bench { disk: bench.disk.snapshot(), ..bench.clone() };
+            copy.disk.put(&name, &flipped);
+            let at = format!("{name} bit {bit}");
+            let journal = copy.open().unwrap_or_else(|error| panic!("{at}: {error:?}"));
+            flips += 1;
+            let domain = domain_of(&journal, "analytics").unwrap();
+            let batch = read(&journal, endpoint(&journal), &[domain]);
+            let found = bodies(&batch);
+            assert!(found.iter().all(|body| all.contains(body)), "{at}: wrong data");
+            assert!(found.len() + 1 >= all.len(), "{at}: {} of {} left", found.len(), all.len());
+            let report = journal.report();
+            let told = report.damaged_records + report.torn_bytes + batch.damaged > 0;
+            if found.len() < all.len() {
+                harmed += 1;
+                assert!(told, "{at}: lost in silence");
+            }
+            reported += u32::from(told || report.damaged_keys > 0 || report.manifest_damaged);
+            let account = journal.label(LabelKind::Account, "guest").unwrap();
+            let contents = journal.ledger_read(account).unwrap();
+            let whole = contents.entries.len() == 4 && contents.verdict == Verdict::Sound;
+            assert!(whole || matches!(contents.verdict, Verdict::Broken { .. }), "{at}: {:?}", contents.verdict);
+        }
+    }
+    println!("{flips} flips, {harmed} cost a record, {reported} reported at opening or reading, {keys} keys");
+    assert!(harmed > 10 && reported > harmed);
+}
+
+#[test]
+fn any_cut_of_any_file_opens_and_invents_nothing() {
+    let (bench, all) = small_store();
+    for name in bench.disk.names().into_iter().filter(|name| name != "lock") {
+        let contents = bench.disk.contents(&name).unwrap();
+        for length in (0..contents.len()).step_by(if contents.len() > 4096 { 997 } else { 31 }) {
+            let copy = Bench { disk: bench.disk.snapshot(), ..bench.clone() };
+            copy.disk.put(&name, &contents[..length]);
+            let at = format!("{name} cut at {length}");
+            let journal = copy.open().unwrap_or_else(|error| panic!("{at}: {error:?}"));
+            let Ok(domain) = domain_of(&journal, "analytics") else { continue };
+            let found = bodies(&read(&journal, endpoint(&journal), &[domain]));
+            assert!(found.iter().all(|body| all.contains(body)), "{at}");
+        }
+    }
+}
+
+#[test]
+fn losing_any_file_but_a_segment_or_the_keys_loses_no_record() {
+    let (bench, all) = small_store();
+    for name in bench.disk.names() {
+        let copy = Bench { disk: bench.disk.snapshot(), ..bench.clone() };
+        copy.disk.delete(&name);
+        let journal = copy.open().unwrap();
+        let domain = domain_of(&journal, "analytics").unwrap();
+        let found = bodies(&read(&journal, endpoint(&journal), &[domain]));
+        if name == "keys" {
+            assert_eq!(found.len(), 0);
+            assert!(journal.unlock().is_err(), "no key is made in the place of a lost one");
+        } else if !name.starts_with("segments/") {
+            assert_eq!(found, all, "{name}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What the tests of the store share: a bench with every effect in hand.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use menshen_journal::simulated::{MemoryAnchor, SeededRandomness, SimulatedClock, SimulatedDisk};
+use menshen_journal::{
+    Alias, Append, Batch, Domain, Effects, Error, Expiry, Journal, Label, LabelKind, Lane, MemoryKeys, OpenError,
+    Options, Read, RecordId, SystemRandomness,
+};
+
+pub(crate) const START_MS: i64 = 1_700_000_000_000;
+pub(crate) const HOUR_MS: u64 = 3_600_000;
+pub(crate) const DAY_MS: u64 = 24 * HOUR_MS;
+
+#[derive(Clone)]
+pub(crate) struct Bench {
+    pub(crate) disk: SimulatedDisk,
+    pub(crate) outside: SimulatedDisk,
+    pub(crate) keys: MemoryKeys,
+    pub(crate) clock: SimulatedClock,
+    pub(crate) anchor: MemoryAnchor,
+    pub(crate) options: Options,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self {
+            disk: SimulatedDisk::new(),
+            outside: SimulatedDisk::new(),
+            keys: MemoryKeys::new(),
+            clock: SimulatedClock::at(START_MS),
+            anchor: MemoryAnchor::new(),
+            options: Options::default(),
+        }
+    }
+
+    pub(crate) fn open(&self) -> Result<Journal, OpenError> {
+        let effects = Effects {
+            disk: Arc::new(self.disk.clone()),
+            keys: Arc::new(self.keys.clone()),
+            clock: Arc::new(self.clock.clone()),
+            randomness: Arc::new(SystemRandomness::new()),
+            anchor: Some(Arc::new(self.anchor.clone())),
+            marker_disks: vec![Arc::new(self.outside.clone())],
+        };
+        Journal::open(effects, self.options.clone())
+    }
+
+    pub(crate) fn expiry(&self) -> Expiry {
+        use menshen_journal::DeviceClock;
+        Expiry::after(&self.clock.now(), 8 * DAY_MS)
+    }
+
+    /// A copy of all files and keys as they are now.
+    pub(crate) fn snapshot(&self) -> Self {
+        Self { disk: self.disk.snapshot(), keys: self.keys.snapshot(), ..self.clone() }
+    }
+}
+
+pub(crate) fn domain_of(journal: &Journal, purpose: &str) -> Result<Domain, Error> {
+    let account = journal.label(LabelKind::Account, "guest")?;
+    Ok(Domain { account, purpose: journal.label(LabelKind::Purpose, purpose)?, epoch: 1 })
+}
+
+/// The domain of a purpose, with a key.
+pub(crate) fn domain(journal: &Journal, purpose: &str) -> Result<Domain, Error> {
+    let domain = domain_of(journal, purpose)?;
+    if journal.alias(&domain).is_none() {
+        let alias = Alias::random(&SystemRandomness::new())?;
+        journal.create_domain(&domain, &alias)?;
+    }
+    Ok(domain)
+}
+
+pub(crate) fn endpoint(journal: &Journal) -> Label {
+    journal.label(LabelKind::Endpoint, "collector").unwrap()
+}
+
+pub(crate) fn put(bench: &Bench, journal: &Journal, domain: Domain, body: &[u8]) -> Result<RecordId, Error> {
+    journal.append(&Append { domain, lane: Lane::Telemetry, expiry: bench.expiry(), body })
+}
+
+pub(crate) fn read(journal: &Journal, endpoint: Label, domains: &[Domain]) -> Batch {
+    let skip = HashSet::new();
+    let lane = Lane::Telemetry;
+    journal.read_batch(&Read { endpoint, lane, domains, max_records: 100_000, max_bytes: usize::MAX, skip: &skip }).unwrap()
+}
+
+pub(crate) fn bodies(batch: &Batch) -> Vec<Vec<u8>> {
+    batch.records.iter().map(|record| record.body.to_vec()).collect()
+}
+
+pub(crate) fn seeded(seed: u64) -> SeededRandomness {
+    SeededRandomness::new(seed)
+}
