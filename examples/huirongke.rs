@@ -17,7 +17,7 @@ mod stage;
 mod story;
 
 use menshen::Identifier;
-use story::{event_fields, App};
+use story::{App, event_fields};
 
 fn main() -> std::process::ExitCode {
     story::main(&App {

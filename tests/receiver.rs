@@ -1,12 +1,6 @@
 //! The examples' receiver, driven byte by byte over a plain socket.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "../examples/support/receiver.rs"]
 mod receiver;
@@ -27,11 +21,7 @@ use prost::Message;
 use receiver::{Behaviour, Receiver};
 
 fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue {
-        key: key.to_owned(),
-        value: Some(AnyValue { value: Some(value) }),
-        ..KeyValue::default()
-    }
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
 fn text(value: &str) -> Value {
@@ -53,10 +43,7 @@ fn record(uid: &str, purpose: &str, pseudonym: &str) -> LogRecord {
 fn logs(records: Vec<LogRecord>) -> Vec<u8> {
     ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs {
-            scope_logs: vec![ScopeLogs {
-                log_records: records,
-                ..ScopeLogs::default()
-            }],
+            scope_logs: vec![ScopeLogs { log_records: records, ..ScopeLogs::default() }],
             ..ResourceLogs::default()
         }],
     }
@@ -64,11 +51,7 @@ fn logs(records: Vec<LogRecord>) -> Vec<u8> {
 }
 
 fn uids(receiver: &Receiver) -> Vec<String> {
-    receiver
-        .records()
-        .into_iter()
-        .map(|record| record.uid)
-        .collect()
+    receiver.records().into_iter().map(|record| record.uid).collect()
 }
 
 /// What came back: the status, the head in lower case and the body. `None` if nothing did.
@@ -87,11 +70,7 @@ impl Reply {
     }
 
     fn declared_length(&self) -> usize {
-        let value = self
-            .head
-            .split("content-length: ")
-            .nth(1)
-            .expect("a length");
+        let value = self.head.split("content-length: ").nth(1).expect("a length");
         value.split("\r\n").next().unwrap().parse().unwrap()
     }
 }
@@ -104,22 +83,14 @@ fn raw(receiver: &Receiver, bytes: &[u8]) -> Option<Reply> {
     let mut reply = Vec::new();
     stream.read_to_end(&mut reply).expect("the receiver closes");
     let end = reply.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = String::from_utf8(reply[..end].to_vec())
-        .expect("text")
-        .to_lowercase();
-    Some(Reply {
-        status: head.split(' ').nth(1)?.parse().expect("a status"),
-        head,
-        body: reply[end..].to_vec(),
-    })
+    let head = String::from_utf8(reply[..end].to_vec()).expect("text").to_lowercase();
+    Some(Reply { status: head.split(' ').nth(1)?.parse().expect("a status"), head, body: reply[end..].to_vec() })
 }
 
 fn post(receiver: &Receiver, path: &str, headers: &str, body: &[u8]) -> Option<Reply> {
-    let mut bytes = format!(
-        "POST {path} HTTP/1.1\r\nHost: receiver\r\n{headers}Content-Length: {}\r\n\r\n",
-        body.len()
-    )
-    .into_bytes();
+    let mut bytes =
+        format!("POST {path} HTTP/1.1\r\nHost: receiver\r\n{headers}Content-Length: {}\r\n\r\n", body.len())
+            .into_bytes();
     bytes.extend_from_slice(body);
     raw(receiver, &bytes)
 }
@@ -151,31 +122,19 @@ fn plain_and_compressed_bodies_are_stored_alike() {
         attribute("empty", text("")),
         attribute("chinese", text("门神")),
     ]);
-    assert_eq!(
-        upload(&receiver, vec![record("uid-1", "core", "p")])
-            .unwrap()
-            .status,
-        200
-    );
+    assert_eq!(upload(&receiver, vec![record("uid-1", "core", "p")]).unwrap().status, 200);
 
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(&logs(vec![value])).unwrap();
     let packed = encoder.finish().unwrap();
     let headers = "content-type: application/x-protobuf\r\ncontent-encoding: gzip\r\n";
     let reply = post(&receiver, "/v1/logs", headers, &packed).unwrap();
-    assert_eq!(
-        (reply.status, reply.body.as_slice()),
-        (200, [0x0a, 0x00].as_slice())
-    );
+    assert_eq!((reply.status, reply.body.as_slice()), (200, [0x0a, 0x00].as_slice()));
 
     assert_eq!(uids(&receiver), ["uid-1", "uid-2"]);
     let stored = &receiver.records()[1];
-    assert_eq!(
-        (stored.event.as_str(), stored.purpose.as_str()),
-        ("message.sent", "analytics")
-    );
-    let shown =
-        ["integer", "number", "flag", "empty", "chinese"].map(|key| &stored.attributes[key]);
+    assert_eq!((stored.event.as_str(), stored.purpose.as_str()), ("message.sent", "analytics"));
+    let shown = ["integer", "number", "flag", "empty", "chinese"].map(|key| &stored.attributes[key]);
     assert_eq!(shown, ["-9223372036854775808", "0.5", "true", "", "门神"]);
     assert_eq!(receiver.requests()[1].body_bytes, packed.len());
 }
@@ -184,10 +143,7 @@ fn plain_and_compressed_bodies_are_stored_alike() {
 fn a_record_that_arrives_again_is_counted_and_dropped() {
     let receiver = receiver(vec![]);
     for _ in 0..3 {
-        upload(
-            &receiver,
-            vec![record("uid-1", "core", "p"), record("uid-2", "core", "p")],
-        );
+        upload(&receiver, vec![record("uid-1", "core", "p"), record("uid-2", "core", "p")]);
     }
     assert_eq!(uids(&receiver), ["uid-1", "uid-2"]);
     assert_eq!(receiver.duplicates(), 4);
@@ -196,18 +152,12 @@ fn a_record_that_arrives_again_is_counted_and_dropped() {
 #[test]
 fn bytes_are_counted_for_each_purpose_even_when_the_upload_is_refused() {
     let receiver = receiver(vec![Behaviour::Status(500)]);
-    let (core, analytics) = (
-        record("uid-1", "core", "p"),
-        record("uid-2", "analytics", "p"),
-    );
+    let (core, analytics) = (record("uid-1", "core", "p"), record("uid-2", "analytics", "p"));
     let lengths = [core.encoded_len() as u64, analytics.encoded_len() as u64];
     let status = upload(&receiver, vec![core, analytics]).unwrap().status;
     assert_eq!(status, 500);
     assert!(receiver.records().is_empty());
-    assert_eq!(
-        [receiver.bytes("core"), receiver.bytes("analytics")],
-        lengths
-    );
+    assert_eq!([receiver.bytes("core"), receiver.bytes("analytics")], lengths);
     assert_eq!(receiver.bytes("other"), 0);
 }
 
@@ -240,15 +190,8 @@ fn a_script_is_followed_one_request_each_and_then_all_is_well() {
     assert_eq!(upload("uid-6").unwrap().status, 200);
     assert_eq!(uids(&receiver), ["uid-2", "uid-5", "uid-6"]);
 
-    let statuses: Vec<_> = receiver
-        .requests()
-        .iter()
-        .map(|request| request.status)
-        .collect();
-    assert_eq!(
-        statuses,
-        [Some(503), None, Some(200), Some(429), Some(201), Some(200)]
-    );
+    let statuses: Vec<_> = receiver.requests().iter().map(|request| request.status).collect();
+    assert_eq!(statuses, [Some(503), None, Some(200), Some(429), Some(201), Some(200)]);
 }
 
 #[test]
@@ -262,18 +205,11 @@ fn a_cut_reply_is_shorter_than_it_says_although_the_records_are_stored() {
 
 #[test]
 fn rejected_records_are_reported_and_may_come_again() {
-    let receiver = receiver(vec![
-        Behaviour::Reject { count: 1 },
-        Behaviour::Reject { count: 9 },
-    ]);
+    let receiver = receiver(vec![Behaviour::Reject { count: 1 }, Behaviour::Reject { count: 9 }]);
     let both = || vec![record("uid-1", "core", "p"), record("uid-2", "core", "p")];
     assert_eq!(upload(&receiver, both()).unwrap().rejected(), 1);
     assert_eq!(uids(&receiver), ["uid-1"]);
-    assert_eq!(
-        upload(&receiver, both()).unwrap().rejected(),
-        1,
-        "never more than were new"
-    );
+    assert_eq!(upload(&receiver, both()).unwrap().rejected(), 1, "never more than were new");
     assert_eq!(upload(&receiver, both()).unwrap().rejected(), 0);
     assert_eq!(uids(&receiver), ["uid-1", "uid-2"]);
     assert_eq!(receiver.duplicates(), 2);
@@ -284,12 +220,7 @@ fn a_delay_holds_the_reply_back() {
     let time = Duration::from_millis(150);
     let receiver = receiver(vec![Behaviour::Delay(time)]);
     let started = Instant::now();
-    assert_eq!(
-        upload(&receiver, vec![record("uid-1", "core", "p")])
-            .unwrap()
-            .status,
-        200
-    );
+    assert_eq!(upload(&receiver, vec![record("uid-1", "core", "p")]).unwrap().status, 200);
     assert!(started.elapsed() >= time);
 }
 
@@ -307,19 +238,13 @@ fn an_erase_request_removes_that_purpose_under_those_pseudonyms_only() {
     );
     let body = r#"{"type":"erase","purpose":"analytics","pseudonyms":["p-1","p-2"],"policy":"justalk-family"}"#;
     let reply = erase(&receiver, body);
-    assert_eq!(
-        (reply.status, reply.body.as_slice()),
-        (200, br#"{"erased":2}"#.as_slice())
-    );
+    assert_eq!((reply.status, reply.body.as_slice()), (200, br#"{"erased":2}"#.as_slice()));
     assert_eq!(uids(&receiver), ["uid-3", "uid-4"]);
     assert_eq!(erase(&receiver, body).body, br#"{"erased":0}"#);
 
     let requests = receiver.erase_requests();
     assert_eq!(requests.len(), 2);
-    assert_eq!(
-        (requests[0].purpose.as_str(), requests[0].policy.as_str()),
-        ("analytics", "justalk-family")
-    );
+    assert_eq!((requests[0].purpose.as_str(), requests[0].policy.as_str()), ("analytics", "justalk-family"));
     assert!(requests[0].pseudonyms.contains("p-2"));
 }
 
@@ -361,19 +286,9 @@ fn malformed_requests_are_answered_as_a_collector_does_and_use_up_no_script() {
     assert_eq!(status("/v1/logs", protobuf, b"garbage"), 400);
     assert_eq!(status("/v1/logs", protobuf, &body[..body.len() - 1]), 400);
     assert_eq!(status("/v1/logs", gzip, &body), 400);
-    assert_eq!(
-        status(
-            "/v1/logs",
-            "content-encoding: br\r\ncontent-type: application/x-protobuf\r\n",
-            &body
-        ),
-        400
-    );
+    assert_eq!(status("/v1/logs", "content-encoding: br\r\ncontent-type: application/x-protobuf\r\n", &body), 400);
     assert_eq!(status("/v1/logs", protobuf, &nameless), 400);
-    assert_eq!(
-        status("/v1/logs", "content-type: text/plain\r\n", &body),
-        415
-    );
+    assert_eq!(status("/v1/logs", "content-type: text/plain\r\n", &body), 415);
     assert_eq!(status("/v1/logs", "", &body), 415);
     assert_eq!(status("/v1/traces", protobuf, &body), 404);
     let get = b"GET /v1/logs HTTP/1.1\r\nhost: receiver\r\n\r\n";
@@ -389,12 +304,7 @@ fn a_request_that_ends_early_or_is_no_http_is_dropped_and_the_next_one_served() 
     let receiver = receiver(vec![]);
     let url = receiver.url();
     let host = url.trim_start_matches("http://").split('/').next().unwrap();
-    for bytes in [
-        &b""[..],
-        b"\0\xff\r\n\r\n",
-        b"POST",
-        b"POST /v1/logs HTTP/1.1\r\ncontent-length: 9\r\n\r\nshort",
-    ] {
+    for bytes in [&b""[..], b"\0\xff\r\n\r\n", b"POST", b"POST /v1/logs HTTP/1.1\r\ncontent-length: 9\r\n\r\nshort"] {
         let mut stream = TcpStream::connect(host).unwrap();
         stream.write_all(bytes).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
@@ -402,24 +312,14 @@ fn a_request_that_ends_early_or_is_no_http_is_dropped_and_the_next_one_served() 
         stream.read_to_end(&mut reply).ok();
         assert!(reply.is_empty(), "{bytes:?}");
     }
-    assert_eq!(
-        upload(&receiver, vec![record("uid-1", "core", "p")])
-            .unwrap()
-            .status,
-        200
-    );
+    assert_eq!(upload(&receiver, vec![record("uid-1", "core", "p")]).unwrap().status, 200);
 }
 
 #[test]
 fn dropping_the_receiver_closes_its_port_at_once() {
     let receiver = receiver(vec![]);
     let url = receiver.url();
-    let host = url
-        .trim_start_matches("http://")
-        .split('/')
-        .next()
-        .unwrap()
-        .to_owned();
+    let host = url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
     let idle = TcpStream::connect(&host).unwrap();
     let started = Instant::now();
     drop(receiver);

@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use vector_runner::{run, Verdict};
+use vector_runner::{Verdict, run};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
@@ -74,10 +74,33 @@ fn every_error_code_stands_in_a_vector_or_has_its_own_test() {
     // Codes that no host can bring about through the public API alone.
     const APART: [&str; 4] = ["io", "internal", "transport", "key-not-ready"];
     const ALL: [&str; 27] = [
-        "policy", "foreign-policy", "older-policy", "undeclared", "not-accepted-yet", "undeclared-field", "field-type",
-        "too-large", "bad-fields", "unexpected-answer", "bad-subject", "bad-time-to-live", "recipient-not-of-purpose",
-        "unknown-exchange", "permit-ended", "key-not-ready", "wrong-key", "key-lost", "store-busy", "store-read-only",
-        "store-full", "not-a-folder", "not-a-store", "io", "ledger-broken", "internal", "transport",
+        "policy",
+        "foreign-policy",
+        "older-policy",
+        "undeclared",
+        "not-accepted-yet",
+        "undeclared-field",
+        "field-type",
+        "too-large",
+        "bad-fields",
+        "unexpected-answer",
+        "bad-subject",
+        "bad-time-to-live",
+        "recipient-not-of-purpose",
+        "unknown-exchange",
+        "permit-ended",
+        "key-not-ready",
+        "wrong-key",
+        "key-lost",
+        "store-busy",
+        "store-read-only",
+        "store-full",
+        "not-a-folder",
+        "not-a-store",
+        "io",
+        "ledger-broken",
+        "internal",
+        "transport",
     ];
     let text = serde_json::to_string(&vectors()).unwrap();
     let missing: Vec<&str> = ALL

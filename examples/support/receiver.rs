@@ -8,10 +8,7 @@
 //! records of that purpose whose `enduser.pseudo.id` is among the pseudonyms. The answer is 200 with
 //! `{"erased":N}`. Asking again is harmless: it erases 0.
 
-#![allow(
-    dead_code,
-    reason = "each program that includes this file uses a part of it"
-)]
+#![allow(dead_code, reason = "each program that includes this file uses a part of it")]
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -24,9 +21,7 @@ use std::{
 
 use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::{
-    collector::logs::v1::{
-        ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
-    },
+    collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse},
     common::v1::{AnyValue, KeyValue, any_value},
     logs::v1::LogRecord,
 };
@@ -147,11 +142,7 @@ impl Receiver {
             let shared = Arc::clone(&shared);
             move || accept(&listener, &shared)
         })?;
-        Ok(Self {
-            address,
-            shared,
-            acceptor: Some(acceptor),
-        })
+        Ok(Self { address, shared, acceptor: Some(acceptor) })
     }
 
     /// Where to send logs.
@@ -219,9 +210,7 @@ impl Shared {
 
     /// Waits, or until the receiver stops.
     fn sleep(&self, time: Duration) {
-        let waited = self
-            .stopped
-            .wait_timeout_while(self.state(), time, |state| !state.stopping);
+        let waited = self.stopped.wait_timeout_while(self.state(), time, |state| !state.stopping);
         drop(waited);
     }
 }
@@ -271,13 +260,7 @@ struct Answer {
 
 impl Answer {
     fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            status,
-            content_type,
-            body: body.into(),
-            extra: None,
-            cut: false,
-        }
+        Self { status, content_type, body: body.into(), extra: None, cut: false }
     }
 
     fn write(&self, stream: &mut TcpStream) -> io::Result<()> {
@@ -310,9 +293,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let length = request.headers.get("content-length");
     let length: Option<u64> = length.and_then(|length| length.parse().ok());
     let refusal = match length {
-        _ if !matches!(request.path.as_str(), LOGS_PATH | ERASE_PATH) => {
-            Some((404, "no such path"))
-        }
+        _ if !matches!(request.path.as_str(), LOGS_PATH | ERASE_PATH) => Some((404, "no such path")),
         _ if request.method != "POST" => Some((405, "only POST")),
         None => Some((411, "a content-length is needed")),
         Some(MAX_BODY..) => Some((413, "the body is too long")),
@@ -327,15 +308,11 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         }
     }
     request.body_bytes = body.len();
-    let answer = arrived(
-        shared,
-        request,
-        |Request { path, headers, .. }| match refusal {
-            Some((status, problem)) => Some(Answer::new(status, TEXT, problem)),
-            None if path == ERASE_PATH => answer_erase(shared, headers, &body),
-            None => answer_logs(shared, headers, &body),
-        },
-    );
+    let answer = arrived(shared, request, |Request { path, headers, .. }| match refusal {
+        Some((status, problem)) => Some(Answer::new(status, TEXT, problem)),
+        None if path == ERASE_PATH => answer_erase(shared, headers, &body),
+        None => answer_logs(shared, headers, &body),
+    });
     match answer {
         Some(answer) => answer.write(&mut stream)?,
         None => return stream.shutdown(Shutdown::Both),
@@ -347,11 +324,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 /// Notes a request before it is treated, and its status afterwards.
-fn arrived(
-    shared: &Shared,
-    request: Request,
-    treat: impl FnOnce(&Request) -> Option<Answer>,
-) -> Option<Answer> {
+fn arrived(shared: &Shared, request: Request, treat: impl FnOnce(&Request) -> Option<Answer>) -> Option<Answer> {
     let index = {
         let mut state = shared.state();
         state.requests.push(request.clone());
@@ -390,19 +363,11 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Request> {
         };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    Ok(Request {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        headers,
-        body_bytes: 0,
-        status: None,
-    })
+    Ok(Request { method: method.to_owned(), path: path.to_owned(), headers, body_bytes: 0, status: None })
 }
 
 fn has_type(headers: &BTreeMap<String, String>, expected: &str) -> bool {
-    let value = headers
-        .get("content-type")
-        .and_then(|value| value.split(';').next());
+    let value = headers.get("content-type").and_then(|value| value.split(';').next());
     value.is_some_and(|value| value.trim().eq_ignore_ascii_case(expected))
 }
 
@@ -424,12 +389,7 @@ fn answer_logs(shared: &Shared, headers: &BTreeMap<String, String>, body: &[u8])
     let success = || Answer::new(200, PROTOBUF, response(0));
     scripted(shared, success, |reject| {
         let mut state = shared.state();
-        let State {
-            records: stored,
-            uids,
-            duplicates,
-            ..
-        } = &mut *state;
+        let State { records: stored, uids, duplicates, .. } = &mut *state;
         let before = stored.len();
         for record in records {
             if uids.insert(record.uid.clone()) {
@@ -447,11 +407,7 @@ fn answer_logs(shared: &Shared, headers: &BTreeMap<String, String>, body: &[u8])
     })
 }
 
-fn answer_erase(
-    shared: &Shared,
-    headers: &BTreeMap<String, String>,
-    body: &[u8],
-) -> Option<Answer> {
+fn answer_erase(shared: &Shared, headers: &BTreeMap<String, String>, body: &[u8]) -> Option<Answer> {
     if !has_type(headers, JSON) {
         return Some(Answer::new(415, TEXT, "only JSON"));
     }
@@ -475,11 +431,7 @@ fn answer_erase(
 }
 
 /// Treats a well-formed request as the script says. `commit` is given the number to reject.
-fn scripted(
-    shared: &Shared,
-    success: impl FnOnce() -> Answer,
-    commit: impl FnOnce(usize) -> Answer,
-) -> Option<Answer> {
+fn scripted(shared: &Shared, success: impl FnOnce() -> Answer, commit: impl FnOnce(usize) -> Answer) -> Option<Answer> {
     let behaviour = shared.state().script.pop_front();
     match behaviour.unwrap_or(Behaviour::Ok) {
         Behaviour::Ok => Some(commit(0)),
@@ -492,29 +444,17 @@ fn scripted(
             commit(0);
             None
         }
-        Behaviour::CutBody => Some(Answer {
-            cut: true,
-            ..commit(0)
-        }),
-        Behaviour::Html200 => Some(Answer::new(
-            200,
-            "text/html",
-            "<!DOCTYPE html><html><body>Sign in to the network</body></html>",
-        )),
+        Behaviour::CutBody => Some(Answer { cut: true, ..commit(0) }),
+        Behaviour::Html200 => {
+            Some(Answer::new(200, "text/html", "<!DOCTYPE html><html><body>Sign in to the network</body></html>"))
+        }
         Behaviour::Unavailable { retry_after } => Some(Answer {
             extra: Some(("retry-after", retry_after.as_secs().to_string())),
             ..Answer::new(503, TEXT, "later")
         }),
         Behaviour::Status(status) => Some(match status {
-            200..300 => Answer {
-                status,
-                ..commit(0)
-            },
-            300..400 => Answer {
-                status,
-                extra: Some(("location", "/elsewhere".into())),
-                ..success()
-            },
+            200..300 => Answer { status, ..commit(0) },
+            300..400 => Answer { status, extra: Some(("location", "/elsewhere".into())), ..success() },
             _ => Answer::new(status, TEXT, "scripted"),
         }),
     }
@@ -536,10 +476,7 @@ fn response(rejected: usize) -> Vec<u8> {
 }
 
 /// The records of a body, each with its encoded length in bytes.
-fn decode(
-    headers: &BTreeMap<String, String>,
-    body: &[u8],
-) -> Result<Vec<(Received, u64)>, &'static str> {
+fn decode(headers: &BTreeMap<String, String>, body: &[u8]) -> Result<Vec<(Received, u64)>, &'static str> {
     let mut unpacked = Vec::new();
     let body = match headers.get("content-encoding").map(String::as_str) {
         None => body,
@@ -554,8 +491,7 @@ fn decode(
         }
         Some(_) => return Err("unknown content-encoding"),
     };
-    let request =
-        ExportLogsServiceRequest::decode(body).map_err(|_| "the body is no OTLP logs request")?;
+    let request = ExportLogsServiceRequest::decode(body).map_err(|_| "the body is no OTLP logs request")?;
     let mut records = Vec::new();
     for logs in request.resource_logs {
         // What holds for all records of a block stands once, on its resource.
@@ -570,12 +506,8 @@ fn decode(
 }
 
 fn received(record: LogRecord, shared: &[KeyValue]) -> Option<Received> {
-    let attributes: BTreeMap<String, String> = shared
-        .iter()
-        .cloned()
-        .chain(record.attributes)
-        .map(|pair| (pair.key, text(pair.value)))
-        .collect();
+    let attributes: BTreeMap<String, String> =
+        shared.iter().cloned().chain(record.attributes).map(|pair| (pair.key, text(pair.value))).collect();
     Some(Received {
         uid: attributes.get(UID).filter(|uid| !uid.is_empty())?.clone(),
         event: record.event_name,

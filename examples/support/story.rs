@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 
 use menshen::policy::Month;
 use menshen::{
-    fields, verify_ledger, Answer, DeliveryResult, DeviceClock, Fields, FileKeys, Identifier, IdentifierAnswer,
-    LedgerVerdict, Menshen, Outcome, Policy, Put, Recorded, Session, Step, Store, Transport, TransportReply, Trigger,
-    UploadOutcome, UploadRequest, Withdrawal,
+    Answer, DeliveryResult, DeviceClock, Fields, FileKeys, Identifier, IdentifierAnswer, LedgerVerdict, Menshen,
+    Outcome, Policy, Put, Recorded, Session, Step, Store, Transport, TransportReply, Trigger, UploadOutcome,
+    UploadRequest, Withdrawal, fields, verify_ledger,
 };
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use prost::Message as _;
-use serde_json::{json, Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::receiver::{Behaviour, Receiver};
-use crate::stage::{raw, FakePlatform, Person, StoryClock};
+use crate::stage::{FakePlatform, Person, StoryClock, raw};
 
 const HOUR: i64 = 3_600_000;
 const EVENTS: u64 = 10_000;
@@ -182,7 +182,6 @@ struct Story<'a> {
     document: Value,
     facts: Map<String, Value>,
     bad: Vec<String>,
-    quiet: bool,
 }
 
 impl Story<'_> {
@@ -199,7 +198,6 @@ impl Story<'_> {
             document,
             facts: Map::new(),
             bad: Vec::new(),
-            quiet: false,
         };
         let version = story.document["version"].as_str().unwrap_or_default().to_owned();
         println!("{} · policy {version} · store sealed with a file key\n", app.title);
@@ -210,6 +208,8 @@ impl Story<'_> {
 
         story.before_consent(&session)?;
         story.answers(&session, arguments)?;
+        // Whoever sits at the terminal may have refused anything; the rest is told with the scripted person.
+        let session = if arguments.interactive { story.scripted(&menshen, &arguments.locale)? } else { session };
         if let Some(place) = app.child {
             story.child(&menshen, place)?;
         }
@@ -252,9 +252,7 @@ impl Story<'_> {
     }
 
     fn line(&self, number: u32, title: &str, text: &str) {
-        if !self.quiet {
-            println!("{number:>2} {title:<18} {text}");
-        }
+        println!("{number:>2} {title:<18} {text}");
     }
 
     fn note(&self, text: &str) {
@@ -321,7 +319,11 @@ impl Story<'_> {
         let open: Vec<String> = session.snapshot().open_features().map(str::to_owned).collect();
         let states = session.purposes()?;
         let allowed: Vec<&str> = states.iter().filter(|p| p.allowed).map(|p| p.purpose.as_str()).collect();
-        self.line(2, "answers", &format!("{} of {} purposes allowed, {} features open", allowed.len(), states.len(), open.len()));
+        self.line(
+            2,
+            "answers",
+            &format!("{} of {} purposes allowed, {} features open", allowed.len(), states.len(), open.len()),
+        );
         person.log.iter().for_each(|text| self.note(text));
         if !arguments.interactive {
             self.must(!session.is_allowed(self.app.refused), "a refused feature stays closed");
@@ -332,6 +334,18 @@ impl Story<'_> {
         self.fact("allowed_purposes", allowed.clone());
         self.fact("open_features", open);
         Ok(())
+    }
+
+    fn scripted(&self, menshen: &Menshen, locale: &str) -> Result<Session, Failure> {
+        let session = menshen.session("the scripted person")?;
+        session.set_locale(locale);
+        let mut person = self.stage.person(self.app, self.app.yes);
+        session.first_launch()?.drive(&mut |step: &Step| person.answer(step))?;
+        for feature in self.app.features {
+            session.request(feature, Trigger::Tap)?.drive(&mut |step: &Step| person.answer(step))?;
+        }
+        self.note("from here on a scripted person answers");
+        Ok(session)
     }
 
     /// 2, the second person: refused by age, and asking again does not help.
@@ -384,7 +398,14 @@ impl Story<'_> {
         let after_inside = self.stage.platform.reads();
         let outside = (0..3).filter(|_| using.read(|| platform.location()).is_ok()).count();
         let counted = self.stage.platform.reads() - after_inside;
-        self.line(3, self.app.location, &format!("{inside} reads inside, {counted} outside   (control: {} reads counted after consent)", after_inside - before));
+        self.line(
+            3,
+            self.app.location,
+            &format!(
+                "{inside} reads inside, {counted} outside   (control: {} reads counted after consent)",
+                after_inside - before
+            ),
+        );
         self.must(inside == 3 && outside == 0 && counted == 0, "location is readable only while the feature is used");
         self.must(after_inside - before == 3, "the platform counts reads after consent");
         self.fact("reads_outside_feature", counted);
@@ -412,10 +433,13 @@ impl Story<'_> {
             };
             forms.insert(identifier.id().to_owned(), json!(form));
         }
-        let told: Vec<String> = forms.iter().map(|(id, form)| format!("{id} {}", form.as_str().unwrap_or(""))).collect();
+        let told: Vec<String> =
+            forms.iter().map(|(id, form)| format!("{id} {}", form.as_str().unwrap_or(""))).collect();
         self.line(4, "identifiers", &format!("{sdk} asks for {}, {raw_out} handed out raw", forms.len()));
         told.chunks(4).for_each(|four| self.note(&four.join(" · ")));
-        self.note("this holds for what is read through menshen; an SDK that reads by itself can only be kept from starting");
+        self.note(
+            "this holds for what is read through menshen; an SDK that reads by itself can only be kept from starting",
+        );
         let undeclared = forms.get("oaid").and_then(Value::as_str) == Some("undeclared");
         self.must(raw_out == 0 && undeclared, "no identifier is handed out raw or undeclared");
         self.fact("identifiers", Value::Object(forms));
@@ -504,10 +528,8 @@ impl Story<'_> {
 
     /// 7: back online, with a receiver that misbehaves first.
     fn online(&mut self, session: &Session, sender: &mut Sender) -> Result<(), Failure> {
-        self.receiver.script(vec![
-            Behaviour::Unavailable { retry_after: Duration::from_secs(2) },
-            Behaviour::CommitAndDrop,
-        ]);
+        self.receiver
+            .script(vec![Behaviour::Unavailable { retry_after: Duration::from_secs(2) }, Behaviour::CommitAndDrop]);
         // Half of the withdrawn purpose stays queued for the next step.
         let queued = session.waiting_records(self.app.analytics)?;
         sender.drain(session, &self.stage)?;
@@ -518,9 +540,15 @@ impl Story<'_> {
         }
         let told: Vec<String> = purposes.iter().map(|(purpose, count)| format!("{purpose} {count}")).collect();
         let bytes: u64 = purposes.keys().map(|purpose| self.receiver.bytes(purpose)).sum();
-        self.line(7, "back online", &format!(
-            "503, lost reply, 200 … {} events uploaded, {duplicates} duplicates removed, {:.1} MB before gzip",
-            records.len(), megabytes(usize::try_from(bytes)?)));
+        self.line(
+            7,
+            "back online",
+            &format!(
+                "503, lost reply, 200 … {} events uploaded, {duplicates} duplicates removed, {:.1} MB before gzip",
+                records.len(),
+                megabytes(usize::try_from(bytes)?)
+            ),
+        );
         self.note(&told.join(" · "));
         let described = records.iter().all(|record| {
             record.attributes.contains_key("privacy.policy.hash") && record.attributes.contains_key("privacy.law_packs")
@@ -557,13 +585,17 @@ impl Story<'_> {
         let began = Instant::now();
         let withdrawal = session.withdraw(analytics)?;
         let took = began.elapsed();
-        let bytes_at_return = self.receiver.bytes(analytics);
         let reply = sending.join().map_err(|_| "the sending thread failed")?;
         let outcome = session.upload_finished(in_flight.id, &reply)?;
-        let in_flight_bytes = self.receiver.bytes(analytics) - bytes_at_return;
         let told = match (&withdrawal, &outcome) {
-            (Withdrawal::Done { in_flight: ids }, UploadOutcome::Cancelled { delivered }) if ids.contains(&in_flight.id) => {
-                if *delivered { "delivered" } else { "cancelled" }
+            (Withdrawal::Done { in_flight: ids }, UploadOutcome::Cancelled { delivered })
+                if ids.contains(&in_flight.id) =>
+            {
+                if *delivered {
+                    "delivered"
+                } else {
+                    "cancelled"
+                }
             }
             _ => "not reported",
         };
@@ -584,9 +616,16 @@ impl Story<'_> {
             took.as_secs_f64() * 1000.0,
             if maintained.shredded.iter().any(|p| p == analytics) { "yes" } else { "no" },
         ));
-        self.note(&format!("the batch in flight carried {} and was {told} ({in_flight_bytes} bytes), reported apart", carried.join(", ")));
+        self.note(&format!(
+            "the batch in flight carried {} and was {told} ({} bytes), reported apart",
+            carried.join(", "),
+            in_flight.body.len()
+        ));
         self.note(&format!("a copy of the store: {readable_before} records readable before, {readable_after} after; erase requests received: {erased}"));
-        self.must(told == "delivered" && carried.iter().any(|p| p == analytics), "the batch in flight is reported apart");
+        self.must(
+            told == "delivered" && carried.iter().any(|p| p == analytics),
+            "the batch in flight is reported apart",
+        );
         self.must(queued > 0 && after == 0, "nothing more of a withdrawn purpose is handed to the transport");
         self.must(others > 0, "the rest is still uploaded");
         self.must(erased == 1, "the receiver is asked to erase");
@@ -721,8 +760,16 @@ impl Story<'_> {
             _ => 0,
         };
         let found = matches!(tampered, LedgerVerdict::Broken { .. } | LedgerVerdict::Unreadable);
-        self.line(11, "evidence", &format!("menshen verify: {}, {entries} entries, {} receipts; one flipped byte in a copy: {}",
-            if entries > 0 { "ok" } else { "broken" }, receipts.len(), if found { "found" } else { "missed" }));
+        self.line(
+            11,
+            "evidence",
+            &format!(
+                "menshen verify: {}, {entries} entries, {} receipts; one flipped byte in a copy: {}",
+                if entries > 0 { "ok" } else { "broken" },
+                receipts.len(),
+                if found { "found" } else { "missed" }
+            ),
+        );
         self.must(entries > 0, "the ledger verifies");
         self.must(found, "a flipped byte is found");
         self.fact("ledger_ok", entries > 0);
@@ -784,7 +831,8 @@ fn record_until_killed(app: &App, folder: &Path) -> Result<(), Failure> {
 /// Reads the numbers that the child recorded, through the uploads of its store.
 fn drain_numbers(session: &Session, found: &mut BTreeSet<u64>) -> Result<(), Failure> {
     while let Some(request) = session.next_upload()? {
-        for record in decode(&request)?.resource_logs.into_iter().flat_map(|r| r.scope_logs).flat_map(|s| s.log_records) {
+        for record in decode(&request)?.resource_logs.into_iter().flat_map(|r| r.scope_logs).flat_map(|s| s.log_records)
+        {
             let text = format!("{:?}", record.attributes);
             if let Some((_, rest)) = text.split_once("number ") {
                 let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
@@ -895,11 +943,21 @@ pub(crate) fn event_fields(event: &str, number: u64, text: &str) -> Fields {
     let n = i64::try_from(number).unwrap_or(0);
     let account = "account-of-somebody";
     match event {
-        "feature_used" => fields! { "feature" => text, "seconds" => n as f64 / 10.0, "times" => n, "first_time" => n == 0, "account" => account },
-        "app_crashed" => fields! { "trace" => text, "foreground" => true, "free_memory_mb" => 512.5, "model" => "model 7" },
-        "call_ended" => fields! { "video" => n % 2 == 0, "seconds" => n, "packet_loss" => 0.01, "codec" => text, "account" => account },
-        "purchase_made" => fields! { "product" => text, "price" => 1.5, "currency" => "EUR", "restored" => false, "account" => account },
-        "service_called" => fields! { "service" => text, "milliseconds" => n, "succeeded" => true, "model" => "model 7", "account" => account },
+        "feature_used" => {
+            fields! { "feature" => text, "seconds" => n as f64 / 10.0, "times" => n, "first_time" => n == 0, "account" => account }
+        }
+        "app_crashed" => {
+            fields! { "trace" => text, "foreground" => true, "free_memory_mb" => 512.5, "model" => "model 7" }
+        }
+        "call_ended" => {
+            fields! { "video" => n % 2 == 0, "seconds" => n, "packet_loss" => 0.01, "codec" => text, "account" => account }
+        }
+        "purchase_made" => {
+            fields! { "product" => text, "price" => 1.5, "currency" => "EUR", "restored" => false, "account" => account }
+        }
+        "service_called" => {
+            fields! { "service" => text, "milliseconds" => n, "succeeded" => true, "model" => "model 7", "account" => account }
+        }
         "search_made" => fields! { "words" => text, "results" => n, "model" => "model 7" },
         "account_followed" => fields! { "account" => account, "followed" => text, "now" => true },
         "page_viewed" => fields! { "page" => text, "seconds" => 1.5, "times" => n, "first_time" => false },

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use menshen::{
-    verify_ledger, Answer, Delivery, DeliveryResult, Denial, DeviceClock, Error, FeatureUse, FileKeys, Flow, Identifier,
+    Answer, Delivery, DeliveryResult, Denial, DeviceClock, Error, FeatureUse, FileKeys, Flow, Identifier,
     IdentifierAnswer, IdentifierReader, LedgerVerdict, Menshen, Now, Outcome, Permission, PermissionState,
     PermissionStatus, Permit, Platform, Policy, Put, Recorded, Session, Step, Store, TransportReply, Trigger,
-    UploadOutcome, Withdrawal,
+    UploadOutcome, Withdrawal, verify_ledger,
 };
-use serde_json::{json, Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What running a vector gave.
 pub(crate) enum Verdict {
@@ -89,7 +89,10 @@ pub(crate) fn run(policy: &str, vector: &Value) -> Verdict {
         // A step without an expectation must at least not fail.
         let unexpected_error = step.get("expect").is_none() && got.get("error").is_some();
         if unexpected_error || !matches(&expected, &got) {
-            return Verdict::Failed(format!("{name}, step {}: {step}\n  expected {expected}\n  got      {got}", number + 1));
+            return Verdict::Failed(format!(
+                "{name}, step {}: {step}\n  expected {expected}\n  got      {got}",
+                number + 1
+            ));
         }
     }
     Verdict::Passed
@@ -236,10 +239,8 @@ impl World {
             Some(cap) => store.with_cap(cap),
             None => store,
         };
-        let platform = Platform {
-            permissions: Arc::clone(&self.platform) as _,
-            identifiers: Arc::clone(&self.platform) as _,
-        };
+        let platform =
+            Platform { permissions: Arc::clone(&self.platform) as _, identifiers: Arc::clone(&self.platform) as _ };
         let keys = Arc::new(FileKeys::at(self.path(keys)).map_err(Error::from)?);
         let menshen = Menshen::open_on(policy, store, keys, platform)?;
         let session = menshen.guest()?;
@@ -336,9 +337,10 @@ impl World {
                 Withdrawal::Done { in_flight } => json!({ "withdrawal": "done", "in_flight": in_flight.len() }),
                 Withdrawal::Pending { code } => json!({ "withdrawal": "pending", "code": code }),
             }),
-            "maintain" => self.session()?.maintain().map(|done| {
-                json!({ "shredded": done.shredded, "expired_records": done.expired_records })
-            }),
+            "maintain" => self
+                .session()?
+                .maintain()
+                .map(|done| json!({ "shredded": done.shredded, "expired_records": done.expired_records })),
             "purposes" => self.session()?.purposes().map(|purposes| {
                 let allowed: Vec<_> = purposes.into_iter().filter(|p| p.allowed).map(|p| p.purpose).collect();
                 json!({ "allowed": allowed })

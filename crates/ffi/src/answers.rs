@@ -324,9 +324,7 @@ pub enum BridgeIdentifier {
 impl From<IdentifierAnswer> for BridgeIdentifier {
     fn from(answer: IdentifierAnswer) -> Self {
         match answer {
-            IdentifierAnswer::Handed(handed) => {
-                Self::Handed { form: handed.form.id().to_owned(), value: handed.value }
-            }
+            IdentifierAnswer::Handed(handed) => Self::Handed { form: handed.form.id().to_owned(), value: handed.value },
             IdentifierAnswer::Denied(denial) => Self::Denied { denial: denial.into() },
         }
     }
@@ -471,8 +469,7 @@ pub struct BridgeUploadOutcome {
 
 impl From<UploadOutcome> for BridgeUploadOutcome {
     fn from(outcome: UploadOutcome) -> Self {
-        let mut record =
-            Self { kind: String::new(), records: 0, code: None, not_before_ms: None, delivered: false };
+        let mut record = Self { kind: String::new(), records: 0, code: None, not_before_ms: None, delivered: false };
         let count = |records: usize| i64::try_from(records).unwrap_or(i64::MAX);
         match outcome {
             UploadOutcome::Acknowledged { records } => {

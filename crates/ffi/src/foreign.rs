@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use menshen::{
-    Alias, ChangeListener, DeviceClock, Identifier, IdentifierReader, KeyError, KeyProvider, KeyState, Now,
-    Permission, PermissionState, PermissionStatus, SystemClock,
+    Alias, ChangeListener, DeviceClock, Identifier, IdentifierReader, KeyError, KeyProvider, KeyState, Now, Permission,
+    PermissionState, PermissionStatus, SystemClock,
 };
 
 /// What a host's key store could not do.

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use menshen::{DeliveryResult, FeatureUse, Flow, Identifier, Outcome, Permit, Policy, Session, Step, Trigger};
 
 use crate::answers::{
-    signed, BridgeAnswer, BridgeDelivery, BridgeDeliveryResult, BridgeDenial, BridgeField, BridgeIdentifier,
-    BridgeMaintained, BridgePurpose, BridgeReply, BridgeSnapshot, BridgeStep, BridgeStored, BridgeUpload,
-    BridgeUploadOutcome, BridgeVerdict, BridgeWithdrawal,
+    BridgeAnswer, BridgeDelivery, BridgeDeliveryResult, BridgeDenial, BridgeField, BridgeIdentifier, BridgeMaintained,
+    BridgePurpose, BridgeReply, BridgeSnapshot, BridgeStep, BridgeStored, BridgeUpload, BridgeUploadOutcome,
+    BridgeVerdict, BridgeWithdrawal, signed,
 };
 use crate::error::BridgeError;
 use crate::foreign::{BridgeListener, Listener};

@@ -270,8 +270,7 @@ impl Inner {
                 keys.exists(&alias) == Ok(false)
             }
         };
-        let destroyed =
-            self.table.destroy(|slot| matches!(slot, Slot::Slice { slice, .. } if slice.domain == *domain));
+        let destroyed = self.table.destroy(|slot| matches!(slot, Slot::Slice { slice, .. } if slice.domain == *domain));
         destroyed.at("write the keys")?;
         let of_domain = self.segments.iter().filter(|(_, segment)| segment.header.slice.domain == *domain);
         let ids: Vec<u64> = of_domain.map(|(id, _)| *id).collect();

@@ -66,7 +66,11 @@ pub(crate) fn push(buffer: &mut Vec<u8>, kind: Kind, sequence: u64, body: &[u8])
 }
 
 enum Parsed {
-    Whole { kind: Kind, sequence: u64, length: usize },
+    Whole {
+        kind: Kind,
+        sequence: u64,
+        length: usize,
+    },
     /// More bytes, this many in all, may make a frame of it.
     Short(usize),
     Bad,

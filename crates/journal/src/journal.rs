@@ -135,7 +135,8 @@ impl Journal {
         let files = Files::look(disk.as_ref()).opening("read the segments")?;
 
         let in_table = table.live().find_map(|slot| if let Slot::Store(id) = slot { Some(*id) } else { None });
-        let known = in_table.or(loaded.state.store).or_else(|| files.headers.values().flatten().next().map(|h| h.store));
+        let known =
+            in_table.or(loaded.state.store).or_else(|| files.headers.values().flatten().next().map(|h| h.store));
         let is_new = known.is_none();
         let store = match known {
             Some(store) => store,
@@ -178,8 +179,8 @@ impl Journal {
             effects: effects.clone(),
             _lock: lock,
         };
+        inner.disk.create_folder("segments").opening("create the folder of segments")?;
         if in_table.is_none() {
-            inner.disk.create_folder("segments").opening("create the folder of segments")?;
             inner.disk.sync_folder("").opening("sync the folder")?;
             inner.table.put(Slot::Store(store)).opening("write the keys")?;
             inner.cursors.allocate().opening("write the cursors")?;

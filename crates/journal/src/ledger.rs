@@ -340,12 +340,7 @@ impl Inner {
         Ok((LedgerContents { entries: chain.entries, public_key, head, verdict }, broken.is_none()))
     }
 
-    fn read_ledger_segment(
-        &mut self,
-        id: u64,
-        public_key: Option<&[u8; 32]>,
-        chain: &mut Chain,
-    ) -> Result<(), Error> {
+    fn read_ledger_segment(&mut self, id: u64, public_key: Option<&[u8; 32]>, chain: &mut Chain) -> Result<(), Error> {
         let Some(segment) = self.segments.get(&id) else { return Ok(()) };
         let (slice, label, hash) = (segment.header.slice, segment.header.label, segment.hash);
         let account = slice.domain.account.number();
@@ -370,9 +365,10 @@ impl Inner {
                     chain.run += usize::from(unsealer.run_offset() != before);
                 }
                 Kind::Entry => {
-                    let opened = body.split_first_chunk::<32>().ok_or(Unsealing::Damaged).and_then(|(hash, sealed)| {
-                        Ok((*hash, unsealer.open(Kind::Entry, found.sequence, sealed)?))
-                    });
+                    let opened = body
+                        .split_first_chunk::<32>()
+                        .ok_or(Unsealing::Damaged)
+                        .and_then(|(hash, sealed)| Ok((*hash, unsealer.open(Kind::Entry, found.sequence, sealed)?)));
                     chain.entry(&self.store, account, found.sequence, opened.ok());
                 }
                 Kind::Head => chain.head(&self.store, account, found.sequence, body, public_key),
@@ -478,13 +474,7 @@ impl Inner {
 }
 
 impl Chain {
-    fn entry(
-        &mut self,
-        store: &[u8; 16],
-        account: u64,
-        sequence: u64,
-        opened: Option<([u8; 32], Zeroizing<Vec<u8>>)>,
-    ) {
+    fn entry(&mut self, store: &[u8; 16], account: u64, sequence: u64, opened: Option<([u8; 32], Zeroizing<Vec<u8>>)>) {
         let at = usize::try_from(sequence).unwrap_or(usize::MAX);
         if at > self.entries.len() || (at < self.entries.len() && self.runs.get(at) == Some(&self.run)) {
             self.broken = Some(self.entries.len() as u64);

@@ -20,15 +20,35 @@ const ROTATE_BYTES: u64 = 256 * 1024;
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    Begin { store: [u8; 16], next_segment: u64 },
+    Begin {
+        store: [u8; 16],
+        next_segment: u64,
+    },
     Added(Header),
     /// `dropped` counts records that went though nobody had them.
-    Retired { segment: u64, dropped: u64 },
-    Delivered { segment: u64, endpoint: Label, ranges: Ranges },
-    Refused { segment: u64, endpoint: Label, ranges: Ranges },
-    Mark { segment: u64, mark: Mark },
+    Retired {
+        segment: u64,
+        dropped: u64,
+    },
+    Delivered {
+        segment: u64,
+        endpoint: Label,
+        ranges: Ranges,
+    },
+    Refused {
+        segment: u64,
+        endpoint: Label,
+        ranges: Ranges,
+    },
+    Mark {
+        segment: u64,
+        mark: Mark,
+    },
     /// The second took the place of the first, with all its records under the same numbers.
-    Replaced { old: u64, new: Header },
+    Replaced {
+        old: u64,
+        new: Header,
+    },
     Dropped(u64),
     Complete,
 }
@@ -158,7 +178,8 @@ impl State {
             Entry::Replaced { old, new } => {
                 self.add(new);
                 for map in [&mut self.delivered, &mut self.refused] {
-                    let moved: Vec<_> = map.iter().filter(|((of, _), _)| of == old).map(|(k, r)| (*k, r.clone())).collect();
+                    let moved: Vec<_> =
+                        map.iter().filter(|((of, _), _)| of == old).map(|(k, r)| (*k, r.clone())).collect();
                     for ((_, endpoint), ranges) in moved {
                         map.insert((new.id, endpoint), ranges);
                     }

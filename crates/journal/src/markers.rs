@@ -29,11 +29,8 @@ pub(crate) fn domain_of(name: &str) -> Option<(u32, Domain)> {
     let mut parts = name.strip_prefix(PREFIX)?.split('-');
     let store = u32::from_str_radix(parts.next()?, 16).ok()?;
     let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
-    let domain = Domain {
-        account: Label::from_number(number()?),
-        purpose: Label::from_number(number()?),
-        epoch: number()?,
-    };
+    let domain =
+        Domain { account: Label::from_number(number()?), purpose: Label::from_number(number()?), epoch: number()? };
     parts.next().is_none().then_some((store, domain))
 }
 

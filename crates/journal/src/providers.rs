@@ -10,9 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use rustix::time::{ClockId, clock_gettime};
 use zeroize::Zeroizing;
 
-use crate::effects::{
-    DeviceClock, Disk, DiskError, KeyError, KeyProvider, KeyState, Now, Randomness, RandomnessError,
-};
+use crate::effects::{DeviceClock, Disk, DiskError, KeyError, KeyProvider, KeyState, Now, Randomness, RandomnessError};
 use crate::error::OpenError;
 use crate::folder::Folder;
 use crate::names::Alias;

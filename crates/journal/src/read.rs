@@ -98,7 +98,7 @@ impl Journal {
 
 /// The key of the run whose frames are being read.
 enum RunKey {
-    Good { first: u64, key: SealingKey },
+    Good { first: u64, key: Box<SealingKey> },
     Wrong,
     Unknown,
 }
@@ -135,7 +135,7 @@ impl Unsealer {
         self.run = if !cipher::same(&commitment, &header.commitment) {
             RunKey::Wrong
         } else {
-            SealingKey::new(&key).map_or(RunKey::Unknown, |key| RunKey::Good { first, key })
+            SealingKey::new(&key).map_or(RunKey::Unknown, |key| RunKey::Good { first, key: Box::new(key) })
         };
     }
 

@@ -258,10 +258,15 @@ fn small_store() -> (Bench, Vec<Vec<u8>>) {
             let crashes = domain(&journal, "crashes").unwrap();
             let id = put(&bench, &journal, crashes, b"crash").unwrap();
             journal.acknowledge(endpoint(&journal), &[id]).unwrap();
-            journal.retire_delivered(&|domain, _| {
-                if *domain == crashes { vec![journal.label(LabelKind::Endpoint, "collector").unwrap()] } else { vec![] }
-            })
-            .unwrap();
+            journal
+                .retire_delivered(&|domain, _| {
+                    if *domain == crashes {
+                        vec![journal.label(LabelKind::Endpoint, "collector").unwrap()]
+                    } else {
+                        vec![]
+                    }
+                })
+                .unwrap();
         }
         journal.sync().unwrap();
     }

@@ -56,7 +56,12 @@ pub(crate) struct PurposeState {
 pub(crate) enum Status {
     #[default]
     NotAsked,
-    Given { kind: ConsentKind, by: Giver, until: Option<i64>, terms: Terms },
+    Given {
+        kind: ConsentKind,
+        by: Giver,
+        until: Option<i64>,
+        terms: Terms,
+    },
     Opened,
     Refused,
     Withdrawn,
@@ -110,9 +115,8 @@ impl Account {
             What::NoticeAgreed { .. } => self.notice = Some(Answer::Agreed),
             What::NoticeDeclined { .. } => self.notice = Some(Answer::Declined),
             What::SubjectKnown { place, from, below, .. } => {
-                let below = below
-                    .as_ref()
-                    .and_then(|(age, month)| Some(Threshold { age: *age, month: Month::parse(month)? }));
+                let below =
+                    below.as_ref().and_then(|(age, month)| Some(Threshold { age: *age, month: Month::parse(month)? }));
                 self.subject = Subject { age: Some(AgeBand { from: *from, below }), place: Place::parse(place).ok() };
             }
             What::Granted { purpose, epoch, alias, kind, by, until, terms, .. } => {
@@ -193,9 +197,7 @@ impl Account {
         match self.purposes.get(purpose).map(|state| &state.status) {
             None | Some(Status::NotAsked | Status::Opened | Status::Ended) => Consent::NotAsked,
             Some(Status::Given { terms, .. }) if !terms.cover(now) => Consent::Outdated,
-            Some(Status::Given { kind, by, until, .. }) => {
-                Consent::Given { kind: *kind, by: *by, until_ms: *until }
-            }
+            Some(Status::Given { kind, by, until, .. }) => Consent::Given { kind: *kind, by: *by, until_ms: *until },
             Some(Status::Refused) => Consent::Refused,
             Some(Status::Withdrawn | Status::Marked) => Consent::Withdrawn,
         }

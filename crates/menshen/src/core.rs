@@ -52,7 +52,9 @@ pub(crate) enum Ledger {
     /// The key is gone, or another one answers.
     KeyBad,
     /// It does not verify, or an anchor knows a later head.
-    Broken { sequence: Option<u64> },
+    Broken {
+        sequence: Option<u64>,
+    },
 }
 
 /// A policy version that waits for the person.
@@ -97,7 +99,9 @@ impl Core {
             not_stored: 0,
         };
         match core.load(shared) {
-            Ok(()) | Err(Error::KeyNotReady | Error::WrongKey | Error::KeyLost | Error::LedgerBroken { .. }) => Ok(core),
+            Ok(()) | Err(Error::KeyNotReady | Error::WrongKey | Error::KeyLost | Error::LedgerBroken { .. }) => {
+                Ok(core)
+            }
             Err(error) => Err(error),
         }
     }
@@ -410,9 +414,10 @@ impl Core {
         let remedy = match (code, reason) {
             ("subject-unknown", _) | (_, Reason::NoticeNotAgreed) => Remedy::Request,
             ("guardian-needed", _) => Remedy::Guardian,
-            (_, Reason::ConsentNotAsked | Reason::ConsentExpired | Reason::ConsentOutdated | Reason::ConsentTooWeak) => {
-                Remedy::Request
-            }
+            (
+                _,
+                Reason::ConsentNotAsked | Reason::ConsentExpired | Reason::ConsentOutdated | Reason::ConsentTooWeak,
+            ) => Remedy::Request,
             (_, Reason::ConsentRefused | Reason::ConsentWithdrawn | Reason::Restricted) => Remedy::Settings,
             _ => Remedy::Nothing,
         };
@@ -443,8 +448,7 @@ impl Core {
         let prefix = || {
             locales.iter().find(|locale| {
                 let (locale, wish) = (locale.as_str().to_ascii_lowercase(), wish.to_ascii_lowercase());
-                !wish.is_empty()
-                    && (wish.starts_with(&format!("{locale}-")) || locale.starts_with(&format!("{wish}-")))
+                !wish.is_empty() && (wish.starts_with(&format!("{locale}-")) || locale.starts_with(&format!("{wish}-")))
             })
         };
         exact.or_else(prefix).or(locales.first()).map_or("en", |locale| locale.as_str())
@@ -516,8 +520,8 @@ impl Core {
 
     /// Agreeing to the notice, or to a new version: purposes on other bases than consent open with it.
     pub(crate) fn accept_policy(&mut self, shared: &Shared, policy: &Arc<Policy>, shown: Shown) -> Result<(), Error> {
-        let document = String::from_utf8(policy.canonical().to_vec())
-            .map_err(|_| Error::Internal { what: "canonical policy" })?;
+        let document =
+            String::from_utf8(policy.canonical().to_vec()).map_err(|_| Error::Internal { what: "canonical policy" })?;
         let first = self.state.notice != Some(crate::account::Answer::Agreed);
         let mut what = Vec::new();
         let (context, introduced) = self.context(policy);
@@ -617,7 +621,8 @@ impl Core {
             .iter()
             .filter(|(_, endpoint)| declared.recipients.contains(&endpoint.recipient))
             .filter_map(|(id, endpoint)| {
-                let pseudonym = crate::identifier::pseudonym(&shared.journal, domain, endpoint.recipient.as_str()).ok()?;
+                let pseudonym =
+                    crate::identifier::pseudonym(&shared.journal, domain, endpoint.recipient.as_str()).ok()?;
                 let request = shared.random_id().ok()?;
                 Some(What::EraseRequested {
                     id: request,

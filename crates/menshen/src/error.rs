@@ -177,10 +177,16 @@ impl fmt::Display for Error {
         match self {
             Self::Policy(errors) => write!(f, "{errors}"),
             Self::ForeignPolicy { accepted, given } => {
-                write!(f, "this store holds the answers to policy `{accepted}`, not `{given}`; give the app's own policy")
+                write!(
+                    f,
+                    "this store holds the answers to policy `{accepted}`, not `{given}`; give the app's own policy"
+                )
             }
             Self::OlderPolicy { accepted, given } => {
-                write!(f, "version {given} is older than the accepted {accepted}; ship the accepted version or a later one")
+                write!(
+                    f,
+                    "version {given} is older than the accepted {accepted}; ship the accepted version or a later one"
+                )
             }
             Self::Undeclared { what, name } => {
                 write!(f, "the policy declares no {what} `{name}`; declare it or correct the name")
@@ -196,7 +202,9 @@ impl fmt::Display for Error {
             }
             Self::TooLarge { bytes, limit } => write!(f, "{bytes} bytes are more than the limit of {limit}"),
             Self::BadFields { why } => write!(f, "the fields are not one flat JSON object ({why})"),
-            Self::UnexpectedAnswer { step } => write!(f, "the answer does not fit the step `{step}` that waits for one"),
+            Self::UnexpectedAnswer { step } => {
+                write!(f, "the answer does not fit the step `{step}` that waits for one")
+            }
             Self::BadSubject { field } => write!(f, "the {field} is not one that can be"),
             Self::BadTimeToLive { limit_ms } => {
                 write!(f, "the time to live must be above zero and at most {limit_ms} ms, the retention of the purpose")

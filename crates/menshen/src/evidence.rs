@@ -92,8 +92,7 @@ impl Session {
             let mut receipts = Vec::new();
             for (id, purpose) in &document.purposes {
                 let state = core.state.purposes.get(id.as_str());
-                let Some(state) = state.filter(|s| matches!(s.status, Status::Given { .. } | Status::Opened))
-                else {
+                let Some(state) = state.filter(|s| matches!(s.status, Status::Given { .. } | Status::Opened)) else {
                     continue;
                 };
                 // The latest entry that opened this epoch.
@@ -219,11 +218,9 @@ pub fn verify_ledger(export: &str) -> LedgerVerdict {
             let hash: [u8; 32] = unhex(&entry.hash)?.try_into().ok()?;
             let head = match &entry.signature {
                 None => None,
-                Some(signature) => Some(Head {
-                    sequence: entry.sequence,
-                    hash,
-                    signature: unhex(signature)?.try_into().ok()?,
-                }),
+                Some(signature) => {
+                    Some(Head { sequence: entry.sequence, hash, signature: unhex(signature)?.try_into().ok()? })
+                }
             };
             Some((hash, head))
         })();

@@ -45,10 +45,9 @@ impl TransportReply {
     /// The first value of a header, whose name is compared without case.
     pub fn header(&self, name: &str) -> Option<&str> {
         match self {
-            Self::Response { headers, .. } => headers
-                .iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.as_str()),
+            Self::Response { headers, .. } => {
+                headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+            }
             Self::Failed { .. } => None,
         }
     }
@@ -68,21 +67,13 @@ impl fmt::Debug for UploadRequest {
 impl fmt::Debug for TransportReply {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Response {
-                status,
-                body,
-                complete,
-                ..
-            } => formatter
+            Self::Response { status, body, complete, .. } => formatter
                 .debug_struct("Response")
                 .field("status", status)
                 .field("body_bytes", &body.len())
                 .field("complete", complete)
                 .finish_non_exhaustive(),
-            Self::Failed { code } => formatter
-                .debug_struct("Failed")
-                .field("code", code)
-                .finish(),
+            Self::Failed { code } => formatter.debug_struct("Failed").field("code", code).finish(),
         }
     }
 }

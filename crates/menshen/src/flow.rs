@@ -257,7 +257,8 @@ impl Flow {
                 self.asked.insert("notice".to_owned());
             }
             PromptKind::ChangedPolicy => {
-                self.asks_again = self.session.with_core(|core, shared| answer_changed_policy(core, shared, yes, shown))?;
+                self.asks_again =
+                    self.session.with_core(|core, shared| answer_changed_policy(core, shared, yes, shown))?;
                 self.asked.insert("changed-policy".to_owned());
             }
             PromptKind::Purpose | PromptKind::SeparateConsent => {
@@ -377,7 +378,9 @@ fn next_for_feature(
         return Ok(next);
     }
     // No earlier prompt is shown when a later step would be suppressed: the outcome is the reason.
-    if let Some(denial) = suppressed_permission(core, now, declared.permissions.keys().copied(), trigger, asked, states, &build) {
+    if let Some(denial) =
+        suppressed_permission(core, now, declared.permissions.keys().copied(), trigger, asked, states, &build)
+    {
         return Ok(Next::Denied(denial));
     }
     let mut to_ask = None;
@@ -485,10 +488,8 @@ fn ask_for_purpose(
     if decision.missing.decisive && (decision.missing.age || decision.missing.place) {
         return Ok(Asking::Subject);
     }
-    let retry = matches!(
-        core.state.consent(purpose, &Terms::of(declared)),
-        Consent::Refused | Consent::Withdrawn
-    ) && may_ask_again
+    let retry = matches!(core.state.consent(purpose, &Terms::of(declared)), Consent::Refused | Consent::Withdrawn)
+        && may_ask_again
         && !matches!(denial.code, "policy-rule" | "ended-by-policy" | "key-not-ready" | "restricted");
     let askable = decision.verdict == Verdict::Ask
         || (denial.code == "key-missing" && declared.legal_basis == LegalBasis::Consent)
@@ -603,7 +604,8 @@ fn answer_changed_policy(
     let now = shared.clock.now();
     let mut asks = Vec::new();
     for id in touched {
-        let (Some(at), Some((key, _))) = (policy.purpose_id(&id), policy.document().purposes.get_key_value(id.as_str()))
+        let (Some(at), Some((key, _))) =
+            (policy.purpose_id(&id), policy.document().purposes.get_key_value(id.as_str()))
         else {
             continue;
         };

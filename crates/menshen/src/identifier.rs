@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use menshen_journal::{Domain, Journal};
-use menshen_policy::document::{Identifier, IdentifierForm};
 use menshen_policy::Policy;
+use menshen_policy::document::{Identifier, IdentifierForm};
 use ring::hmac;
 
 use crate::denial::{Denial, DenialBuilder, Remedy};
 use crate::entry::What;
 use crate::error::Error;
 use crate::prompt::hex;
-use crate::session::{recipient_gate, Session};
+use crate::session::{Session, recipient_gate};
 
 /// An identifier in the form that the policy declares for its recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -39,7 +39,7 @@ mod upload;
 pub use self::core::Maintained;
 pub use denial::{Denial, Remedy};
 pub use error::Error;
-pub use evidence::{verify_ledger, LedgerVerdict};
+pub use evidence::{LedgerVerdict, verify_ledger};
 pub use exchange::{TransportReply, UploadRequest};
 pub use feature_use::{FeatureUse, Permit};
 pub use flow::{Answer, Flow, Outcome, Screen, Step, Trigger};
@@ -52,10 +52,12 @@ pub use menshen_journal::{
 pub use menshen_policy as policy;
 pub use menshen_policy::document::{IdentifierForm, SdkStart};
 pub use menshen_policy::{Document, Errors, Policy, PolicyError};
-pub use outbox::{Delivery, DeliveryResult, Put, MAX_ITEM_BYTES};
-pub use platform::{ChangeListener, Identifier, IdentifierReader, Permission, PermissionState, PermissionStatus, Platform};
+pub use outbox::{Delivery, DeliveryResult, MAX_ITEM_BYTES, Put};
+pub use platform::{
+    ChangeListener, Identifier, IdentifierReader, Permission, PermissionState, PermissionStatus, Platform,
+};
 pub use prompt::{Offer, Particular, Prompt, PromptKind};
-pub use record::{Counts, Fields, Recorded, Value, MAX_EVENT_BYTES};
+pub use record::{Counts, Fields, MAX_EVENT_BYTES, Recorded, Value};
 pub use sdk::{Menshen, Store};
 pub use session::{PurposeState, Session, Withdrawal};
 pub use snapshot::Snapshot;

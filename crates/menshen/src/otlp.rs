@@ -130,9 +130,7 @@ pub(crate) fn encode_record(record: &LogRecord<'_>) -> Vec<u8> {
     let attributes = || std::iter::once(&uid).chain(record.attributes);
     let len = 2 * 9
         + field_len(record.event.len())
-        + attributes()
-            .map(|&(key, value)| field_len(attribute_len(key, value)))
-            .sum::<usize>();
+        + attributes().map(|&(key, value)| field_len(attribute_len(key, value))).sum::<usize>();
     let mut out = Vec::with_capacity(len);
     put_fixed64(&mut out, 1, record.time_unix_nano.to_le_bytes());
     for &(key, value) in attributes() {
@@ -154,11 +152,7 @@ pub(crate) struct Body {
 
 impl Body {
     /// Starts a body without records. `resource` says who sends: attributes common to all records.
-    pub(crate) fn new(
-        resource: &[(&str, Value<'_>)],
-        scope_name: &str,
-        scope_version: &str,
-    ) -> Self {
+    pub(crate) fn new(resource: &[(&str, Value<'_>)], scope_name: &str, scope_version: &str) -> Self {
         let mut attributes = Vec::new();
         for &(key, value) in resource {
             put_attribute(&mut attributes, 1, key, value);
@@ -167,10 +161,7 @@ impl Body {
         put_bytes(&mut scope, 1, scope_name.as_bytes());
         put_bytes(&mut scope, 2, scope_version.as_bytes());
 
-        let mut body = Self {
-            resource: Vec::new(),
-            scope_logs: Vec::new(),
-        };
+        let mut body = Self { resource: Vec::new(), scope_logs: Vec::new() };
         put_bytes(&mut body.resource, 1, &attributes);
         put_bytes(&mut body.scope_logs, 1, &scope);
         body
@@ -206,9 +197,7 @@ impl Body {
 /// None is known, since memory takes every write; but an error that went unseen would send an empty
 /// body, which a receiver accepts.
 pub(crate) fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = GzBuilder::new()
-        .mtime(0)
-        .write(Vec::new(), Compression::default());
+    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::default());
     encoder.write_all(bytes)?;
     encoder.finish()
 }
@@ -259,8 +248,7 @@ impl fmt::Display for BadReply {
                 formatter,
                 "the receiver's reply is longer than {MAX_REPLY_BYTES} bytes; check the endpoint's url"
             ),
-            Self::Cut => formatter
-                .write_str("the receiver's reply ends early; the records are sent again later"),
+            Self::Cut => formatter.write_str("the receiver's reply ends early; the records are sent again later"),
             Self::Malformed => formatter.write_str(
                 "the receiver's reply is no `ExportLogsServiceResponse`; check that the endpoint \
                  speaks OTLP logs",
@@ -319,10 +307,7 @@ fn read_partial_success(bytes: &[u8]) -> Result<Reply, BadReply> {
         return Err(BadReply::Malformed);
     }
     let message = str::from_utf8(message.unwrap_or_default()).map_err(|_| BadReply::Malformed)?;
-    Ok(Reply {
-        rejected,
-        message: message.to_owned(),
-    })
+    Ok(Reply { rejected, message: message.to_owned() })
 }
 
 fn set_once<T>(place: &mut Option<T>, value: T) -> Result<(), BadReply> {

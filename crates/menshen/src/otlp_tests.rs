@@ -3,9 +3,7 @@
 use std::io::Read;
 
 use opentelemetry_proto::tonic::{
-    collector::logs::v1::{
-        ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
-    },
+    collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse},
     common::v1::{KeyValue, any_value},
     logs::v1::LogRecord as Decoded,
 };
@@ -31,9 +29,7 @@ impl Random {
     fn text(&mut self) -> String {
         // Long enough now and then to need a length of two bytes.
         let bound = if self.below(8) == 0 { 300 } else { 12 };
-        (0..self.below(bound))
-            .filter_map(|_| char::from_u32(self.below(0x11_0000) as u32))
-            .collect()
+        (0..self.below(bound)).filter_map(|_| char::from_u32(self.below(0x11_0000) as u32)).collect()
     }
 
     fn bytes(&mut self, bound: u64) -> Vec<u8> {
@@ -121,10 +117,7 @@ fn a_record_keeps_its_name_times_and_every_extreme_value() {
     assert_eq!(record.event_name, "message.sent");
     assert_eq!(record.time_unix_nano, 1_700_000_000_000_000_001);
     assert_eq!(record.observed_time_unix_nano, u64::MAX);
-    assert_eq!(
-        pairs(&record.attributes),
-        expected(Some("uid-1"), &attributes)
-    );
+    assert_eq!(pairs(&record.attributes), expected(Some("uid-1"), &attributes));
 }
 
 #[test]
@@ -138,22 +131,14 @@ fn an_empty_record_has_its_uid_and_nothing_else() {
     }));
     assert_eq!(pairs(&record.attributes), expected(Some(""), &[]));
     let attributes = record.attributes.clone();
-    assert_eq!(
-        record,
-        Decoded {
-            attributes,
-            ..Decoded::default()
-        }
-    );
+    assert_eq!(record, Decoded { attributes, ..Decoded::default() });
 }
 
 #[test]
 fn any_attribute_list_decodes_equal() {
     let mut random = Random(10);
     for _ in 0..2_000 {
-        let texts: Vec<(String, String)> = (0..random.below(20))
-            .map(|_| (random.text(), random.text()))
-            .collect();
+        let texts: Vec<(String, String)> = (0..random.below(20)).map(|_| (random.text(), random.text())).collect();
         let attributes: Vec<(&str, Value<'_>)> = texts
             .iter()
             .map(|(key, text)| {
@@ -175,10 +160,7 @@ fn any_attribute_list_decodes_equal() {
 
 #[test]
 fn a_body_names_its_resource_and_scope_once() {
-    let resource = [
-        ("service.name", Value::String("门神")),
-        ("privacy.policy.version", Value::String("")),
-    ];
+    let resource = [("service.name", Value::String("门神")), ("privacy.policy.version", Value::String(""))];
     let request = request(Body::new(&resource, "menshen", "0.1.0"));
     let [logs] = request.resource_logs.as_slice() else {
         panic!("one resource");
@@ -189,19 +171,15 @@ fn a_body_names_its_resource_and_scope_once() {
     let attributes = &logs.resource.as_ref().expect("a resource").attributes;
     assert_eq!(pairs(attributes), expected(None, &resource));
     let scope = scope_logs.scope.as_ref().expect("a scope");
-    assert_eq!(
-        (scope.name.as_str(), scope.version.as_str()),
-        ("menshen", "0.1.0")
-    );
+    assert_eq!((scope.name.as_str(), scope.version.as_str()), ("menshen", "0.1.0"));
     assert!(scope_logs.log_records.is_empty());
 }
 
 #[test]
 fn records_arrive_in_order_whatever_their_number() {
     for count in [0, 1, 2, 127, 128, 1_000] {
-        let records: Vec<Vec<u8>> = (0..count)
-            .map(|index| encode(&format!("uid-{index}"), &[("index", Value::Integer(index))]))
-            .collect();
+        let records: Vec<Vec<u8>> =
+            (0..count).map(|index| encode(&format!("uid-{index}"), &[("index", Value::Integer(index))])).collect();
         let mut body = Body::new(&[], "", "");
         records.iter().for_each(|record| body.push(record));
         let decoded: Vec<Decoded> = request(body)
@@ -221,15 +199,9 @@ fn gzip_gives_back_what_went_in_and_always_the_same_bytes() {
     for input in [Vec::new(), b"menshen".repeat(10_000), random.bytes(100_000)] {
         let packed = gzip(&input).expect("memory takes every write");
         assert_eq!(packed, gzip(&input).expect("memory takes every write"));
-        assert_eq!(
-            packed.get(4..8),
-            Some([0_u8; 4].as_slice()),
-            "no time stamp"
-        );
+        assert_eq!(packed.get(4..8), Some([0_u8; 4].as_slice()), "no time stamp");
         let mut unpacked = Vec::new();
-        flate2::read::GzDecoder::new(packed.as_slice())
-            .read_to_end(&mut unpacked)
-            .expect("it is gzip");
+        flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut unpacked).expect("it is gzip");
         assert_eq!(unpacked, input);
     }
 }
@@ -262,12 +234,7 @@ fn an_empty_partial_success_is_full_success() {
 
 #[test]
 fn rejected_records_and_the_reason_are_read() {
-    for (rejected, message) in [
-        (1, "too old"),
-        (0, "a warning"),
-        (i64::MAX, "磁盘已满"),
-        (3, ""),
-    ] {
+    for (rejected, message) in [(1, "too old"), (0, "a warning"), (i64::MAX, "磁盘已满"), (3, "")] {
         let reply = read(&response(rejected, message)).expect("it decodes");
         assert_eq!(reply.rejected, rejected.cast_unsigned());
         assert_eq!(reply.message, message);
@@ -286,22 +253,13 @@ fn a_body_of_another_type_or_of_none_is_no_acknowledgement() {
     let page = b"<!DOCTYPE html><html><body>Sign in</body></html>";
     for content_type in [None, Some("text/html"), Some("application/json"), Some("")] {
         assert_eq!(read_reply(content_type, page), Err(BadReply::WrongType));
-        assert_eq!(
-            read_reply(content_type, &response(0, "")),
-            Err(BadReply::WrongType)
-        );
+        assert_eq!(read_reply(content_type, &response(0, "")), Err(BadReply::WrongType));
     }
 }
 
 #[test]
 fn html_that_claims_the_right_type_is_no_acknowledgement() {
-    for page in [
-        "<!DOCTYPE html><html></html>",
-        "<html>",
-        "OK",
-        "\n",
-        "{\"partialSuccess\":{}}",
-    ] {
+    for page in ["<!DOCTYPE html><html></html>", "<html>", "OK", "\n", "{\"partialSuccess\":{}}"] {
         assert!(read(page.as_bytes()).is_err(), "{page:?}");
     }
 }
@@ -316,14 +274,7 @@ fn a_reply_cut_anywhere_is_no_acknowledgement() {
 
 #[test]
 fn trailing_garbage_is_no_acknowledgement() {
-    for garbage in [
-        &b"\0"[..],
-        b"\0\0\0\0",
-        b"\xff",
-        b"<html>",
-        b"\r\n",
-        b"\x0a\x00",
-    ] {
+    for garbage in [&b"\0"[..], b"\0\0\0\0", b"\xff", b"<html>", b"\r\n", b"\x0a\x00"] {
         let mut body = response(0, "");
         body.extend_from_slice(garbage);
         assert!(read(&body).is_err(), "{garbage:?}");
@@ -343,10 +294,7 @@ fn a_count_that_no_receiver_writes_is_no_acknowledgement() {
 fn a_reply_longer_than_the_bound_is_refused() {
     let longest = response(1, &"x".repeat(MAX_REPLY_BYTES - 10));
     assert!(longest.len() <= MAX_REPLY_BYTES && read(&longest).is_ok());
-    assert_eq!(
-        read(&response(1, &"x".repeat(MAX_REPLY_BYTES))),
-        Err(BadReply::TooLong)
-    );
+    assert_eq!(read(&response(1, &"x".repeat(MAX_REPLY_BYTES))), Err(BadReply::TooLong));
 }
 
 #[test]
@@ -392,20 +340,12 @@ fn random_bytes_never_panic_and_never_read_differently_than_protobuf_does() {
             }
         }
     }
-    assert!(
-        read_well > 1_000 && refused > 1_000,
-        "{read_well} read, {refused} refused"
-    );
+    assert!(read_well > 1_000 && refused > 1_000, "{read_well} read, {refused} refused");
 }
 
 #[test]
 fn every_bad_reply_has_its_own_code() {
-    let all = [
-        BadReply::WrongType,
-        BadReply::TooLong,
-        BadReply::Cut,
-        BadReply::Malformed,
-    ];
+    let all = [BadReply::WrongType, BadReply::TooLong, BadReply::Cut, BadReply::Malformed];
     let codes: std::collections::BTreeSet<&str> = all.iter().map(|bad| bad.code()).collect();
     assert_eq!(codes.len(), all.len());
 }

@@ -1,9 +1,9 @@
 //! What is shown to the person. The types have no place for a pre-ticked choice, a prompt without a way to
 //! refuse, or an author's own button.
 
-use menshen_policy::document::{Permission, Purpose, Text};
 use menshen_policy::Policy;
-use ring::digest::{digest, SHA256};
+use menshen_policy::document::{Permission, Purpose, Text};
+use ring::digest::{SHA256, digest};
 
 use crate::core::{Core, Pending};
 use crate::entry::Shown;
@@ -123,7 +123,9 @@ impl Prompt {
         let document = pending.policy.document();
         let mut particulars = Vec::new();
         let names = |ids: Vec<&menshen_policy::document::Id>, policy: &Policy| {
-            let named = |id: &&menshen_policy::document::Id| policy.purpose(id.as_str()).map(|p| core.local(&p.name).to_owned());
+            let named = |id: &&menshen_policy::document::Id| {
+                policy.purpose(id.as_str()).map(|p| core.local(&p.name).to_owned())
+            };
             ids.iter().filter_map(named).collect::<Vec<_>>().join(", ")
         };
         let change = &pending.change;

@@ -7,7 +7,7 @@ use crate::core::Core;
 use crate::denial::Denial;
 use crate::error::Error;
 use crate::identifier::keyed_hash;
-use crate::otlp::{encode_record, LogRecord, Value as Otlp};
+use crate::otlp::{LogRecord, Value as Otlp, encode_record};
 use crate::sdk::Shared;
 use crate::session::Session;
 
@@ -216,7 +216,12 @@ fn record(core: &mut Core, shared: &Shared, event: &str, fields: Fields) -> Resu
     });
     let body = Header { context, event: event.to_owned() }.write(&wire);
     let kept_for = policy.purpose(purpose).map_or(0, |p| p.retention.duration.seconds()).saturating_mul(1000);
-    shared.journal.append(&Append { domain, lane: Lane::Telemetry, expiry: Expiry::after(&now, kept_for), body: &body })?;
+    shared.journal.append(&Append {
+        domain,
+        lane: Lane::Telemetry,
+        expiry: Expiry::after(&now, kept_for),
+        body: &body,
+    })?;
     Ok(Recorded::Buffered)
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use menshen_journal::{Domain, Label};
-use menshen_policy::document::{Permission, Place, SdkStart};
 use menshen_policy::Policy;
+use menshen_policy::document::{Permission, Place, SdkStart};
 
 use crate::core::{Core, Maintained, PermissionStates, Refusal};
 use crate::denial::{Denial, DenialBuilder, Remedy};
@@ -105,10 +105,7 @@ impl Session {
 
     /// Runs something that may change the answers. The snapshot is new before this returns; listeners and
     /// SDKs are told after the lock is free.
-    pub(crate) fn with_core<T>(
-        &self,
-        act: impl FnOnce(&mut Core, &Shared) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    pub(crate) fn with_core<T>(&self, act: impl FnOnce(&mut Core, &Shared) -> Result<T, Error>) -> Result<T, Error> {
         let states = self.permission_states();
         let mut core = self.lock();
         let result = act(&mut core, &self.inner.shared);

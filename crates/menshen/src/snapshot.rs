@@ -98,5 +98,8 @@ impl Snapshot {
 
 /// The list comes from a sorted map, so it is searched by halves.
 fn is_in(list: &[(String, bool)], id: &str) -> bool {
-    list.binary_search_by(|(one, _)| one.as_str().cmp(id)).ok().and_then(|at| list.get(at)).is_some_and(|(_, open)| *open)
+    list.binary_search_by(|(one, _)| one.as_str().cmp(id))
+        .ok()
+        .and_then(|at| list.get(at))
+        .is_some_and(|(_, open)| *open)
 }

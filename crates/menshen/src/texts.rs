@@ -16,7 +16,11 @@ fn language(locale: &str) -> Language {
     if parts.next() != Some("zh") {
         return Language::English;
     }
-    if parts.any(|part| matches!(part, "hant" | "tw" | "hk" | "mo")) { Language::Traditional } else { Language::Simplified }
+    if parts.any(|part| matches!(part, "hant" | "tw" | "hk" | "mo")) {
+        Language::Traditional
+    } else {
+        Language::Simplified
+    }
 }
 
 /// A word on a button. An author cannot write another one.
@@ -155,21 +159,17 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
             "隐私政策没有说明{name}会获得此标识符。",
             "隱私權政策沒有說明{name}會取得此識別碼。",
         ),
-        "identifier-refused" => (
-            "{name} does not get this identifier.",
-            "不会向{name}提供此标识符。",
-            "不會向{name}提供此識別碼。",
-        ),
+        "identifier-refused" => {
+            ("{name} does not get this identifier.", "不会向{name}提供此标识符。", "不會向{name}提供此識別碼。")
+        }
         "identifier-unavailable" => (
             "This device has no such identifier for {name}.",
             "此设备没有可供{name}使用的该标识符。",
             "此裝置沒有可供{name}使用的該識別碼。",
         ),
-        "never-started" => (
-            "{name} is never started by this app.",
-            "本应用不会启动{name}。",
-            "本應用程式不會啟動{name}。",
-        ),
+        "never-started" => {
+            ("{name} is never started by this app.", "本应用不会启动{name}。", "本應用程式不會啟動{name}。")
+        }
         "key-not-ready" => (
             "{name} is off until the device is unlocked.",
             "设备解锁之前,{name}不会启用。",
@@ -239,7 +239,10 @@ mod tests {
 
     #[test]
     fn a_denial_speaks_the_language_of_its_locale() {
-        assert_eq!(denial("en-GB", "consent-not-asked", "Maps", None), "Maps is off because you have not been asked yet.");
+        assert_eq!(
+            denial("en-GB", "consent-not-asked", "Maps", None),
+            "Maps is off because you have not been asked yet."
+        );
         assert!(denial("zh-Hans", "permission-blocked", "地图", None).contains("系统设置"));
         assert!(denial("zh-TW", "permission-blocked", "地圖", None).contains("系統設定"));
         assert_eq!(denial("fr", "unknown-code", "Maps", None), "Maps is not allowed.");

@@ -75,10 +75,9 @@ impl fmt::Display for TransportError {
             Self::Client(error) => {
                 write!(formatter, "the http client could not be set up: {error}")
             }
-            Self::Thread(error) => write!(
-                formatter,
-                "the operating system gave no thread for the http client: {error}; try again later"
-            ),
+            Self::Thread(error) => {
+                write!(formatter, "the operating system gave no thread for the http client: {error}; try again later")
+            }
             Self::Panicked => formatter.write_str("the http client panicked while it was set up"),
         }
     }
@@ -124,10 +123,7 @@ impl Transport {
                 .build()
         };
         match on_own_thread(build).map_err(TransportError::Thread)? {
-            Some(built) => Ok(Self {
-                client: built.map_err(TransportError::Client)?,
-                total_timeout,
-            }),
+            Some(built) => Ok(Self { client: built.map_err(TransportError::Client)?, total_timeout }),
             None => Err(TransportError::Panicked),
         }
     }
@@ -177,9 +173,7 @@ impl Transport {
             headers: response
                 .headers()
                 .iter()
-                .filter_map(|(name, value)| {
-                    Some((name.to_string(), value.to_str().ok()?.to_owned()))
-                })
+                .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
                 .collect(),
             body,
             complete,
@@ -193,9 +187,7 @@ impl Transport {
 /// must not go down with it.
 fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<Option<T>> {
     thread::scope(|scope| {
-        let handle = thread::Builder::new()
-            .name("menshen-transport".into())
-            .spawn_scoped(scope, work)?;
+        let handle = thread::Builder::new().name("menshen-transport".into()).spawn_scoped(scope, work)?;
         Ok(handle.join().ok())
     })
 }
@@ -203,10 +195,7 @@ fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<Option<
 fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(|host| {
         let address = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost"
-            || address
-                .parse()
-                .is_ok_and(|address: IpAddr| address.is_loopback())
+        host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     })
 }
 
@@ -217,9 +206,7 @@ fn read_body(response: &mut Response) -> (Vec<u8>, bool) {
         || response.headers().contains_key(header::TRANSFER_ENCODING)
         || matches!(response.status().as_u16(), 204 | 304);
     let mut body = Vec::new();
-    let read = response
-        .take(MAX_BODY_BYTES as u64 + 1)
-        .read_to_end(&mut body);
+    let read = response.take(MAX_BODY_BYTES as u64 + 1).read_to_end(&mut body);
     let whole = read.is_ok() && body.len() <= MAX_BODY_BYTES;
     body.truncate(MAX_BODY_BYTES);
     (body, framed && whole)
@@ -241,12 +228,8 @@ fn failure(error: &reqwest::Error) -> &'static str {
 
 /// Whether rustls is behind an error. It hides inside `io::Error`s, which don't name it as a source.
 fn is_tls(error: &(dyn Error + 'static)) -> bool {
-    let inside = error
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref);
-    error.is::<rustls::Error>()
-        || inside.is_some_and(|inside| is_tls(inside))
-        || error.source().is_some_and(is_tls)
+    let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>() || inside.is_some_and(|inside| is_tls(inside)) || error.source().is_some_and(is_tls)
 }
 
 #[cfg(test)]

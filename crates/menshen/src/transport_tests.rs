@@ -20,12 +20,7 @@ fn request(url: String) -> UploadRequest {
         let length = u8::try_from(body.len()).expect("a short body");
         body.splice(0..0, [tag, length]);
     }
-    UploadRequest {
-        id: 1,
-        url,
-        headers: vec![("Content-Type".into(), "application/x-protobuf".into())],
-        body,
-    }
+    UploadRequest { id: 1, url, headers: vec![("Content-Type".into(), "application/x-protobuf".into())], body }
 }
 
 fn transport() -> Transport {
@@ -44,12 +39,7 @@ fn receiver(behaviours: Vec<Behaviour>) -> Receiver {
 
 fn response(reply: &TransportReply) -> (u16, &[u8], bool) {
     match reply {
-        TransportReply::Response {
-            status,
-            body,
-            complete,
-            ..
-        } => (*status, body, *complete),
+        TransportReply::Response { status, body, complete, .. } => (*status, body, *complete),
         TransportReply::Failed { code } => panic!("failed: {code}"),
     }
 }
@@ -59,9 +49,7 @@ fn failed(code: &'static str) -> TransportReply {
 }
 
 /// Reads one request, lets `answer` write what it likes, and closes.
-fn answering<T: Send + 'static>(
-    answer: impl FnOnce(&mut TcpStream) -> T + Send + 'static,
-) -> (String, JoinHandle<T>) {
+fn answering<T: Send + 'static>(answer: impl FnOnce(&mut TcpStream) -> T + Send + 'static) -> (String, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
     let address = listener.local_addr().expect("an address");
     let thread = thread::spawn(move || {
@@ -129,23 +117,15 @@ fn a_body_cut_before_its_declared_length_is_not_complete() {
 #[test]
 fn chunks_that_do_not_end_are_not_complete() {
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n";
-    assert_eq!(
-        response(&send_to_answering(head)),
-        (200, b"ok".as_slice(), false)
-    );
+    assert_eq!(response(&send_to_answering(head)), (200, b"ok".as_slice(), false));
     let whole = format!("{head}0\r\n\r\n");
-    assert_eq!(
-        response(&send_to_answering(whole)),
-        (200, b"ok".as_slice(), true)
-    );
+    assert_eq!(response(&send_to_answering(whole)), (200, b"ok".as_slice(), true));
 }
 
 #[test]
 fn a_body_that_ends_with_the_connection_is_not_complete() {
     for body in ["", "ok"] {
-        let reply = send_to_answering(format!(
-            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{body}"
-        ));
+        let reply = send_to_answering(format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{body}"));
         assert_eq!(response(&reply), (200, body.as_bytes(), false));
     }
 }
@@ -158,11 +138,7 @@ fn a_reply_without_content_is_complete() {
 
 #[test]
 fn a_body_longer_than_the_bound_is_kept_in_part_and_not_complete() {
-    for (length, complete) in [
-        (MAX_BODY_BYTES, true),
-        (MAX_BODY_BYTES + 1, false),
-        (1 << 22, false),
-    ] {
+    for (length, complete) in [(MAX_BODY_BYTES, true), (MAX_BODY_BYTES + 1, false), (1 << 22, false)] {
         let mut reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
         reply.resize(reply.len() + length, b'x');
         let reply = send_to_answering(reply);
@@ -173,9 +149,7 @@ fn a_body_longer_than_the_bound_is_kept_in_part_and_not_complete() {
 
 #[test]
 fn a_compressed_body_is_left_as_it_is() {
-    let reply = send_to_answering(
-        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nok",
-    );
+    let reply = send_to_answering("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nok");
     assert_eq!(response(&reply), (200, b"ok".as_slice(), true));
 }
 
@@ -189,10 +163,7 @@ fn a_dropped_connection_is_lost_though_the_records_arrived() {
 
 #[test]
 fn a_head_cut_in_the_middle_is_a_lost_connection() {
-    assert_eq!(
-        send_to_answering("HTTP/1.1 200 OK\r\nco"),
-        failed("connection-lost")
-    );
+    assert_eq!(send_to_answering("HTTP/1.1 200 OK\r\nco"), failed("connection-lost"));
 }
 
 #[test]
@@ -220,9 +191,7 @@ fn a_receiver_that_does_not_speak_tls_gets_nothing() {
     let url = format!("https://{}/", listener.local_addr().expect("an address"));
     let stub = thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a client");
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-            .expect("a reader");
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").expect("a reader");
         let mut sent = Vec::new();
         stream.read_to_end(&mut sent).expect("a client that closes");
         sent
@@ -234,26 +203,14 @@ fn a_receiver_that_does_not_speak_tls_gets_nothing() {
 
 #[test]
 fn plain_text_to_another_machine_is_refused() {
-    for url in [
-        "http://192.0.2.1/v1/logs",
-        "http://[2001:db8::1]/",
-        "http://localhost.example/",
-    ] {
-        assert_eq!(
-            transport().send(&request(url.into())),
-            failed("plaintext-refused")
-        );
+    for url in ["http://192.0.2.1/v1/logs", "http://[2001:db8::1]/", "http://localhost.example/"] {
+        assert_eq!(transport().send(&request(url.into())), failed("plaintext-refused"));
     }
 }
 
 #[test]
 fn loopback_is_known_in_every_spelling() {
-    for url in [
-        "http://127.0.0.1:1/",
-        "http://127.9.9.9/",
-        "http://[::1]:1/",
-        "http://localhost/",
-    ] {
+    for url in ["http://127.0.0.1:1/", "http://127.9.9.9/", "http://[::1]:1/", "http://localhost/"] {
         assert!(is_loopback(&Url::parse(url).expect("a url")), "{url}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use menshen_journal::{Domain, Lane, LabelKind, Now, Read, RecordId};
+use menshen_journal::{Domain, LabelKind, Lane, Now, Read, RecordId};
 use menshen_policy::document::Endpoint;
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::exchange::{TransportReply, UploadRequest};
 use crate::exchange_state::{InFlight, Payload};
 use crate::identifier::pseudonym;
-use crate::otlp::{gzip, read_reply, Body, Value, CONTENT_TYPE};
+use crate::otlp::{Body, CONTENT_TYPE, Value, gzip, read_reply};
 use crate::record::Header;
 use crate::sdk::Shared;
 use crate::session::Session;
@@ -117,7 +117,9 @@ impl Session {
     /// # Errors
     /// The store failed.
     pub fn waiting_records(&self, purpose: &str) -> Result<u64, Error> {
-        self.read(|core, shared| Ok(core.domain(&shared.journal, purpose)?.map_or(0, |domain| shared.journal.count(&domain))))
+        self.read(|core, shared| {
+            Ok(core.domain(&shared.journal, purpose)?.map_or(0, |domain| shared.journal.count(&domain)))
+        })
     }
 }
 
@@ -149,10 +151,7 @@ fn next_erase(core: &mut Core, now: &Now) -> Result<Option<UploadRequest>, Error
     let number = core.exchanges.next_id();
     let in_flight = InFlight { endpoint: erase.endpoint, what: Payload::Erase { id: id.clone() }, cancelled: false };
     core.exchanges.uploads.insert(number, in_flight);
-    let headers = vec![
-        ("content-type".to_owned(), "application/json".to_owned()),
-        ("idempotency-key".to_owned(), id),
-    ];
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned()), ("idempotency-key".to_owned(), id)];
     Ok(Some(UploadRequest { id: number, url, headers, body }))
 }
 
@@ -237,10 +236,8 @@ fn next_records(
     let number = core.exchanges.next_id();
     let in_flight = InFlight { endpoint: id.to_owned(), what: Payload::Records(taken), cancelled: false };
     core.exchanges.uploads.insert(number, in_flight);
-    let headers = vec![
-        ("content-type".to_owned(), CONTENT_TYPE.to_owned()),
-        ("content-encoding".to_owned(), "gzip".to_owned()),
-    ];
+    let headers =
+        vec![("content-type".to_owned(), CONTENT_TYPE.to_owned()), ("content-encoding".to_owned(), "gzip".to_owned())];
     Ok(Some(UploadRequest { id: number, url: endpoint.url.to_string(), headers, body }))
 }
 

@@ -216,7 +216,8 @@ impl Policy {
             return Decision { verdict: Verdict::Allow, ..Decision::deny(reasons) };
         }
         let finding = self.find(question, &compiled.rules, basis);
-        let mut decision = Decision { missing: finding.missing, valid_until_ms: finding.valid_until_ms, ..Decision::deny(reasons) };
+        let mut decision =
+            Decision { missing: finding.missing, valid_until_ms: finding.valid_until_ms, ..Decision::deny(reasons) };
 
         if let Some((reason, certain)) = finding.denied {
             decision.reasons.push(reason);
@@ -228,7 +229,8 @@ impl Policy {
             return decision;
         }
         let terms_giver = purpose.consent.as_ref().map_or(Giver::Subject, |terms| terms.given_by);
-        let giver = if finding.guardian.is_some() && terms_giver == Giver::Subject { Giver::Guardian } else { terms_giver };
+        let giver =
+            if finding.guardian.is_some() && terms_giver == Giver::Subject { Giver::Guardian } else { terms_giver };
         decision.asked = giver;
         let kind = purpose.consent.as_ref().map_or(ConsentKind::General, |terms| terms.kind);
         let must_ask = finding.guardian.or(finding.asked);
@@ -250,7 +252,8 @@ impl Policy {
         self.weigh_consent(&mut decision, question, kind, giver);
         // The rule that made an already given consent necessary is no reason against it.
         if decision.verdict != Verdict::Allow {
-            decision.missing.decisive = must_ask.is_some_and(|(_, certain)| !certain) && decision.verdict == Verdict::Ask;
+            decision.missing.decisive =
+                must_ask.is_some_and(|(_, certain)| !certain) && decision.verdict == Verdict::Ask;
         }
         decision
     }
@@ -370,9 +373,11 @@ impl Policy {
         };
         match reason {
             Reason::NotDeclared => own("not-declared"),
-            Reason::NoticeNotAgreed => {
-                Explanation { source: Some(self.document.notice.source.as_str()), rule: None, ..own("notice-not-agreed") }
-            }
+            Reason::NoticeNotAgreed => Explanation {
+                source: Some(self.document.notice.source.as_str()),
+                rule: None,
+                ..own("notice-not-agreed")
+            },
             Reason::Rule(at) => match self.rules.get(usize::from(at)) {
                 Some((id, rule)) => Explanation {
                     code: match rule.effect {
@@ -419,7 +424,13 @@ impl Policy {
 
 impl Decision {
     fn deny(reasons: Reasons) -> Self {
-        Self { verdict: Verdict::Deny, asked: Giver::Subject, reasons, missing: Missing::default(), valid_until_ms: None }
+        Self {
+            verdict: Verdict::Deny,
+            asked: Giver::Subject,
+            reasons,
+            missing: Missing::default(),
+            valid_until_ms: None,
+        }
     }
 }
 

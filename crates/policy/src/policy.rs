@@ -195,8 +195,9 @@ impl Policy {
 
     /// The purposes that no feature needs. They are offered once after the notice, a switch each.
     pub fn offered_purposes(&self) -> impl Iterator<Item = (PurposeId, &Id, &Purpose)> {
-        self.purposes()
-            .filter(|(at, _, purpose)| purpose.consent.is_some() && !self.features.iter().any(|f| f.purposes.contains(at)))
+        self.purposes().filter(|(at, _, purpose)| {
+            purpose.consent.is_some() && !self.features.iter().any(|f| f.purposes.contains(at))
+        })
     }
 
     /// The law packs in force for a person: those that the policy names, and those of the person's place;

@@ -29,11 +29,12 @@ const ADVICE: &str = "install Swift 6.0 or newer (`swift` on the search path); \
     on Debian as root this command installs one by itself";
 
 /// A shell in a mount namespace of its own, so that nothing stays mounted: the root's /proc (Swift's libraries look
-/// themselves up there), the checkout at its own path, then the command inside.
+/// themselves up there), /sys (a read-only place for a test), the checkout at its own path, then the command inside.
 const ENTER: &str = r#"
 set -e
 root=$1 checkout=$2; shift 2
 mount -t proc proc "$root/proc"
+mount --rbind /sys "$root/sys"
 mkdir -p "$root$checkout"
 mount --rbind "$checkout" "$root$checkout"
 exec chroot "$root" env -u TMPDIR HOME=/var/tmp LC_ALL=C.UTF-8 \

@@ -119,8 +119,8 @@ extension JSON: CustomStringConvertible {
   }
 }
 
-extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,
-  ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral
+extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+  ExpressibleByBooleanLiteral, ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral
 {
   init(stringLiteral value: String) { self = .string(value) }
   init(integerLiteral value: Int64) { self = .integer(value) }

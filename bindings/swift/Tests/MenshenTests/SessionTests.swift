@@ -88,7 +88,7 @@ final class SessionTests: XCTestCase {
 
   // MARK: Using
 
-  @MainActor
+
   func testAFeatureIsReadableWithinItsUseAndAPermitIsUsedOnce() async throws {
     let folder = try TestFolder()
     let session = try open(folder).guest()

@@ -25,6 +25,7 @@ final class Story {
   func close() {
     use = nil
     permit = nil
+    heldUpload = nil
     session = nil
     menshen?.close()
     menshen = nil
@@ -54,52 +55,56 @@ final class Story {
   // MARK: Opening
 
   func open(_ step: JSON) async throws {
+    // A busy store stays open while it is opened again.
+    let holder = step["store"] == "busy" ? menshen : nil
+    if holder != nil { (menshen, session) = (nil, nil) }
     close()
+    defer { holder?.close() }
     let store: URL
-    var blocking: Menshen?
     switch step["store"]?.string ?? "same" {
-    case "same": store = folder.at("store")
-    case "missing":
-      store = folder.at("missing-\(UUID().uuidString)")
+    case "same", "busy": store = folder.at("store")
+    case "missing": store = folder.at("nowhere/store")
     case "file":
       store = folder.at("file")
       try Data("not a folder".utf8).write(to: store)
     case "garbage":
       store = folder.at("garbage")
       try FileManager.default.createDirectory(at: store, withIntermediateDirectories: true)
-      for name in ["manifest", "journal", "readme.txt"] {
-        try Data("not a store".utf8).write(to: store.appendingPathComponent(name))
-      }
-    case "busy":
-      store = folder.at("store")
-      blocking = try menshen(on: store, keys: "keys", policy: .data(try base.data))
+      try Data(repeating: 0x5a, count: 4096).write(to: store.appendingPathComponent("manifest.1"))
+      try Data(repeating: 0xff, count: 512).write(to: store.appendingPathComponent("holiday.jpg"))
     case "read-only":
-      store = folder.at("store")
-      try setWritable(false, store)
+      // Nobody can make a folder there, root neither, if it is the kernel's own.
+      guard FileManager.default.fileExists(atPath: "/sys/kernel") else {
+        throw BrokenVector("/sys is not mounted")
+      }
+      store = URL(fileURLWithPath: "/sys/menshen-store")
     case let other: throw BrokenVector("no store `\(other)`")
     }
-    defer {
-      blocking?.close()
-      if step["store"]?.string == "read-only" { try? setWritable(true, store) }
+    let opened = try Menshen(
+      policy: .data(try step["policy"].map(document) ?? base.data), store: store,
+      keys: .file(folder.at(step["keys"] == "other" ? "other-keys" : "keys")), platform: platform,
+      clock: clock, markers: [folder.at("markers")], capacity: step["cap"]?.integer.map(Int.init))
+    do {
+      let session = try opened.guest()
+      try session.setLocale("en")
+      try session.setStrict(true)
+      (menshen, self.session) = (opened, session)
+    } catch {
+      opened.close()
+      throw error
     }
-    let keys = step["keys"]?.string == "other" ? "other-keys" : "keys"
-    let policy = try step["policy"].map(document) ?? (try base.data)
-    let opened = try menshen(on: store, keys: keys, policy: .data(policy))
-    let session = try opened.guest()
-    try session.setLocale("en")
-    try session.setStrict(true)
-    (menshen, self.session) = (opened, session)
   }
 
-  private func menshen(on store: URL, keys: String, policy: PolicySource) throws -> Menshen {
-    try Menshen(
-      policy: policy, store: store, keys: .file(folder.at(keys)), platform: platform, clock: clock,
-      markers: [folder.at("markers")])
-  }
-
-  private func setWritable(_ writable: Bool, _ store: URL) throws {
-    try FileManager.default.setAttributes(
-      [.posixPermissions: writable ? 0o755 : 0o555], ofItemAtPath: store.path)
+  /// Flips the lowest bit of the middle byte of every file in a folder.
+  func damage(_ what: String) throws {
+    let damaged = what == "segments" ? folder.at("store/segments") : folder.at(what)
+    let files = FileManager.default.enumerator(at: damaged, includingPropertiesForKeys: nil)
+    for case let file as URL in files ?? .init() where !file.hasDirectoryPath {
+      var bytes = try Data(contentsOf: file)
+      guard !bytes.isEmpty else { continue }
+      bytes[bytes.count / 2] ^= 1
+      try bytes.write(to: file)
+    }
   }
 
   /// A policy as a vector gives it.
@@ -119,7 +124,6 @@ final class Story {
     var steps: [JSON] = []
     var kinds: [JSON] = []
     var result: [String: JSON] = [:]
-    permit = nil
     var next = try flow.step()
     while result.isEmpty {
       if let name = next.name { steps.append(.string(name)) }
@@ -143,6 +147,7 @@ final class Story {
       }
       next = try await flow.answer(try self.answer(answer, to: next))
     }
+    guard answers.isEmpty else { throw BrokenVector("more answers than steps") }
     result["steps"] = .array(steps)
     result["kinds"] = .array(kinds)
     return .object(result)

@@ -6,7 +6,7 @@ import Menshen
 extension Story {
   /// Every step with the arguments it may have.
   static let keys: [String: [String]] = [
-    "check": ["policy"], "open": ["policy", "store", "keys"], "launch": ["answers"],
+    "check": ["policy"], "open": ["policy", "store", "keys", "cap"], "launch": ["answers"],
     "changed": ["answers"], "request": ["feature", "tapped", "answers"],
     "settings": ["purpose", "answers"], "use": [], "read": [], "end": [], "allowed": ["feature"],
     "why": ["feature"], "start": ["recipient"],
@@ -16,7 +16,7 @@ extension Story {
     "withdraw": ["purpose"], "maintain": [], "purposes": [], "upload": ["reply"],
     "answer": ["reply"], "cancelled": [], "advance": ["ms"], "wall": ["ms"],
     "permission": ["permission", "state"], "subject": ["born", "place"], "offer": ["policy"],
-    "version": [], "locale": ["locale"], "ledger": [], "tamper": [], "receipts": [],
+    "version": [], "locale": ["locale"], "ledger": [], "tamper": [], "receipts": [], "damage": ["what"],
   ]
 
   func carryOut(_ name: String, _ step: JSON) async throws -> JSON {
@@ -30,7 +30,8 @@ extension Story {
       let trigger: Trigger = step["tapped"]?.bool ?? true ? .tap : .app
       return try await go(.feature(try text(step, "feature"), trigger), step)
     case "settings": return try await go(.purpose(try text(step, "purpose")), step)
-    case "use", "read", "end": try carryOutUse(name)
+    case "use", "read", "end": return try carryOutUse(name)
+    case "damage": try damage(try text(step, "what"))
     case "strict": try current.setStrict(try need(step["on"]?.bool, "on"))
     case "locale": try current.setLocale(try text(step, "locale"))
     case "advance": clock.advance(try need(step["ms"]?.integer, "ms"))
@@ -67,12 +68,17 @@ extension Story {
     return ["ok": true]
   }
 
-  private func carryOutUse(_ name: String) throws {
+  private func carryOutUse(_ name: String) throws -> JSON {
     switch name {
-    case "use": use = try current.begin(try need(permit, "permit"))
-    case "read": try need(use, "use").read {}
-    default: try need(use, "use").end()
+    case "use":
+      guard let permit else { return Story.error("permit-ended") }
+      use = try current.begin(permit)
+    case "read":
+      guard let use else { return Story.error("permit-ended") }
+      try use.read {}
+    default: use?.end()
     }
+    return ["ok": true]
   }
 
   /// Steps that only look.
@@ -129,7 +135,8 @@ extension Story {
       switch try session.identifier(for: try text(step, "recipient"), identifier) {
       case .handed(let form, let value):
         return [
-          "form": .string(form.rawValue), "raw": .bool(value.contains(TestPlatform.raw(identifier))),
+          "form": .string(form.rawValue),
+          "raw": .bool(value.contains(TestPlatform.raw(identifier))),
           "reads": count(platform.reads),
         ]
       case .denied(let denial):
@@ -166,7 +173,7 @@ extension Story {
     let session = try current
     let reply = try need(step["reply"], "reply")
     guard name == "upload" else {
-      let upload = try need(heldUpload, "held upload")
+      guard let upload = heldUpload else { return Story.error("unknown-exchange") }
       heldUpload = nil
       return outcome(try session.uploadFinished(upload.id, try self.reply(reply)))
     }
@@ -177,6 +184,11 @@ extension Story {
       return url
     }
     return url.merging(outcome(try session.uploadFinished(upload.id, try self.reply(reply))))
+  }
+
+  /// What a vector means by a permit or an upload that there never was.
+  private static func error(_ code: String) -> JSON {
+    ["error": ["code": .string(code), "fields": [:], "problems": []]]
   }
 
   // MARK: Arguments

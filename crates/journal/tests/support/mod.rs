@@ -85,7 +85,9 @@ pub(crate) fn put(bench: &Bench, journal: &Journal, domain: Domain, body: &[u8])
 pub(crate) fn read(journal: &Journal, endpoint: Label, domains: &[Domain]) -> Batch {
     let skip = HashSet::new();
     let lane = Lane::Telemetry;
-    journal.read_batch(&Read { endpoint, lane, domains, max_records: 100_000, max_bytes: usize::MAX, skip: &skip }).unwrap()
+    journal
+        .read_batch(&Read { endpoint, lane, domains, max_records: 100_000, max_bytes: usize::MAX, skip: &skip })
+        .unwrap()
 }
 
 pub(crate) fn bodies(batch: &Batch) -> Vec<Vec<u8>> {

@@ -16,6 +16,7 @@ import java.net.ServerSocket
 import java.net.Socket
 import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.CountDownLatch
+import java.util.concurrent.TimeUnit
 import kotlin.concurrent.thread
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
@@ -25,7 +26,7 @@ private class Receiver(private val reply: ByteArray?) : AutoCloseable {
     private val socket = ServerSocket(0, 50, InetAddress.getLoopbackAddress())
     private val connections = CopyOnWriteArrayList<Socket>()
     val requests = CopyOnWriteArrayList<String>()
-    val arrived = CountDownLatch(1)
+    private val arrived = CountDownLatch(1)
     val url = "http://127.0.0.1:${socket.localPort}/v1/logs"
 
     init {
@@ -50,6 +51,8 @@ private class Receiver(private val reply: ByteArray?) : AutoCloseable {
         connection.getOutputStream().apply { write(reply); flush() }
         connection.close()
     }
+
+    fun awaitRequest() = assertTrue(arrived.await(10, TimeUnit.SECONDS), "no request arrived")
 
     override fun close() {
         socket.close()
@@ -139,7 +142,7 @@ class UploaderTest {
         uploadTo(null) { session, receiver ->
             runBlocking {
                 val job = launch(Dispatchers.IO) { Uploader(session).upload() }
-                receiver.arrived.await()
+                receiver.awaitRequest()
                 job.cancelAndJoin()
                 assertEquals(emptyList<Long>(), session.cancelledUploads())
                 assertEquals(1, session.waitingRecords("usage-statistics"))
@@ -152,7 +155,7 @@ class UploaderTest {
             runBlocking {
                 val report = CompletableDeferred<UploadReport>()
                 launch(Dispatchers.IO) { report.complete(Uploader(session).upload()) }
-                receiver.arrived.await()
+                receiver.awaitRequest()
                 val done = session.withdraw("usage-statistics") as Withdrawal.Done
                 assertEquals(1, done.inFlight.size)
                 assertEquals(1, report.await().cancelled)
