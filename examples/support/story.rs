@@ -495,7 +495,7 @@ impl Story<'_> {
             .spawn()?;
         let mut acknowledged = 0;
         let mut lines = BufReader::new(child.stdout.take().ok_or("no output of the child")?).lines();
-        while let Some(line) = lines.next() {
+        for line in lines.by_ref() {
             acknowledged = line?.parse()?;
             if acknowledged >= 3000 {
                 // SIGKILL, in the middle of recording.

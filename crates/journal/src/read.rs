@@ -349,17 +349,54 @@ impl Inner {
         Ok(())
     }
 
+    /// Copies a suspect segment into a new one. Where the disk fails again the suspect stays and the copy goes, so
+    /// that nothing is offered twice.
     fn rewrite(&mut self, old: u64) -> Result<(), Error> {
-        use crate::frame::HEADER;
         let Some(segment) = self.segments.get(&old) else { return Ok(()) };
+        let slice = crate::names::Slice { generation: 0, ..segment.header.slice };
+        let new = self.create_segment(slice, 0)?;
+        let filled = self.fill_copy(old, new);
+        let Ok((lost, header)) = filled else {
+            self.forget_copy(new);
+            // What cannot go now is adopted at the next opening: duplicates then, no loss.
+            let _ = self.disk.remove(&segment::name(new));
+            return filled.map(|_| ());
+        };
+        let listed = self.manifest.append(&crate::manifest::Entry::Replaced { old, new: header });
+        if let Err(error) = listed.and_then(|()| self.manifest.sync()) {
+            // The frame may be there after all, so the copy must stay where it is.
+            self.forget_copy(new);
+            return Err(error).at("write the manifest");
+        }
+        if let Some(gone) = self.segments.remove(&old) {
+            self.bytes = self.bytes.saturating_sub(gone.end);
+        }
+        self.damaged += lost;
+        self.moved.insert(old, new);
+        self.active.insert(slice, new);
+        self.cursors.forget(old).at("write the cursors")?;
+        // The manifest says that it is gone; where it cannot go now it goes at the next opening.
+        let _ = self.disk.remove(&segment::name(old));
+        Ok(())
+    }
+
+    fn forget_copy(&mut self, new: u64) {
+        self.active.retain(|_, id| *id != new);
+        if let Some(gone) = self.segments.remove(&new) {
+            self.bytes = self.bytes.saturating_sub(gone.end);
+        }
+    }
+
+    /// Copies what can be read, synced; how many records could not, and the copy's header.
+    fn fill_copy(&mut self, old: u64, new: u64) -> Result<(u64, segment::Header), Error> {
+        use crate::frame::HEADER;
+        let Some(segment) = self.segments.get(&old) else { return Err(Error::Io { operation: "find a segment" }) };
         let (slice, label, next) = (segment.header.slice, segment.header.label, segment.next);
         let mut unsealer = match self.slice_key(&slice, label)? {
             Some(key) => Unsealer::new(key, segment_hash(&self.segments, old)),
             None => return Err(Error::Key(KeyError::NotFound)),
         };
         let file = self.disk.open(&segment::name(old)).at("read a segment")?;
-        let plain_slice = crate::names::Slice { generation: 0, ..slice };
-        let new = self.create_segment(plain_slice, 0)?;
         let mut lost = 0;
         let mut expected = 0;
         let mut reader = FrameReader::new(file.as_ref(), segment::HEADER as u64).at("read a segment")?;
@@ -385,7 +422,7 @@ impl Inner {
             self.append_sealed(new, Some(found.sequence), &mut buffer)?;
         }
         let gaps = self.segments.get(&old).map(|segment| segment.gaps.clone()).unwrap_or_default();
-        let Some(segment) = self.segments.get_mut(&new) else { return Ok(()) };
+        let Some(segment) = self.segments.get_mut(&new) else { return Err(Error::Io { operation: "find a segment" }) };
         lost += next - segment.next.min(next);
         gaps.iter().for_each(|(start, end)| segment.gaps.insert(start, end));
         segment.gaps.insert(segment.next, next);
@@ -400,18 +437,7 @@ impl Inner {
             self.cursors.advance(new, endpoint, up_to, start).at("write the cursors")?;
         }
         self.cursors.sync().at("sync the cursors")?;
-        self.manifest.append(&crate::manifest::Entry::Replaced { old, new: header }).at("write the manifest")?;
-        self.manifest.sync().at("sync the manifest")?;
-        if let Some(gone) = self.segments.remove(&old) {
-            self.bytes = self.bytes.saturating_sub(gone.end);
-        }
-        self.damaged += lost;
-        self.moved.insert(old, new);
-        self.active.insert(plain_slice, new);
-        self.cursors.forget(old).at("write the cursors")?;
-        // The manifest says that it is gone; where it cannot go now it goes at the next opening.
-        let _ = self.disk.remove(&segment::name(old));
-        Ok(())
+        Ok((lost, header))
     }
 }
 
