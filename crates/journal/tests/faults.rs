@@ -347,3 +347,29 @@ fn losing_any_file_but_a_segment_or_the_keys_loses_no_record() {
         }
     }
 }
+
+#[test]
+fn a_second_error_while_a_suspect_segment_is_copied_offers_nothing_twice() {
+    let mut tried = 0;
+    for second in 0..60 {
+        let bench = Bench::new();
+        let journal = bench.open().unwrap();
+        let domain = domain(&journal, "analytics").unwrap();
+        for n in 0..20_u8 {
+            put(&bench, &journal, domain, &[n]).unwrap();
+        }
+        // The sync fails, the segment is suspect; then the disk fails again at the n-th operation of the copying.
+        bench.disk.set_fault(Some(Fault::From(0, DiskError::Io)));
+        assert!(journal.sync().is_err());
+        bench.disk.set_fault(Some(Fault::Once(second, DiskError::Io)));
+        let failed = journal.sync().is_err();
+        tried += u32::from(failed);
+        bench.disk.set_fault(None);
+        let _ = journal.sync();
+        let mut seen = bodies(&read(&journal, endpoint(&journal), &[domain]));
+        seen.sort();
+        let expected: Vec<Vec<u8>> = (0..20_u8).map(|n| vec![n]).collect();
+        assert_eq!(seen, expected, "second error at operation {second}");
+    }
+    assert!(tried > 0, "no second error was met");
+}
