@@ -23,7 +23,12 @@ use prost::Message as _;
 use serde_json::json;
 use stage::{FakePlatform, Person};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+type Failure = Box<dyn std::error::Error>;
+
+/// The uid, event and number of a record on the wire.
+type Sent = (String, String, i64);
+
+fn main() -> Result<(), Failure> {
     let url = std::env::args().nth(1).ok_or("give the receiver's address: http://127.0.0.1:4318/v1/logs")?;
     let mut policy: serde_json::Value = serde_json::from_str(include_str!("policies/justalk-family.json"))?;
     policy["endpoints"]["own"]["url"] = json!(url);
@@ -98,7 +103,7 @@ fn plain(value: &Value) -> serde_json::Value {
     }
 }
 
-fn on_the_wire(body: &[u8]) -> Result<Vec<(String, String, i64)>, Box<dyn std::error::Error>> {
+fn on_the_wire(body: &[u8]) -> Result<Vec<Sent>, Failure> {
     let mut bytes = Vec::new();
     flate2::read::GzDecoder::new(body).read_to_end(&mut bytes)?;
     let request = ExportLogsServiceRequest::decode(bytes.as_slice())?;
