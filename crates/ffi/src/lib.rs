@@ -6,4 +6,4 @@ pub mod foreign;
 pub mod open;
 pub mod session;
 
-uniffi::setup_scaffolding!("menshen");
+uniffi::setup_scaffolding!();

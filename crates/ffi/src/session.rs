@@ -93,6 +93,11 @@ impl BridgeSession {
         Ok(self.session.may_start(&recipient)?.map(Into::into))
     }
 
+    /// Notes that a third-party SDK is about to start, or was told to stop.
+    pub fn note_sdk(&self, recipient: String, starts: bool) -> Result<(), BridgeError> {
+        Ok(self.session.note_sdk(&recipient, starts)?)
+    }
+
     /// Supplies age and place.
     pub fn supply_subject(&self, born: String, place: String) -> Result<(), BridgeError> {
         Ok(self.session.supply_subject(&born, &place)?)

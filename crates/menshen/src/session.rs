@@ -360,6 +360,22 @@ impl Session {
         self.read(|core, shared| recipient_gate(core, shared, recipient))
     }
 
+    /// Notes in the ledger that a third-party SDK is about to start, or was told to stop. For a host that runs its
+    /// own switches; [`Session::when_allowed`] does it by itself. What cannot be noted must not start.
+    ///
+    /// # Errors
+    /// The policy has no such recipient, its gate is closed (for a start), or the ledger could not be written.
+    pub fn note_sdk(&self, recipient: &str, starts: bool) -> Result<(), Error> {
+        self.work(|core, shared| {
+            if starts && recipient_gate(core, shared, recipient)?.is_some() {
+                return Err(Error::PermitEnded);
+            }
+            let recipient = recipient.to_owned();
+            let what = if starts { What::SdkStarted { recipient } } else { What::SdkStopped { recipient } };
+            core.commit(shared, vec![what])
+        })
+    }
+
     /// Puts a third-party SDK under its gate: `start` runs as soon as every purpose that names it is allowed, now
     /// or later; `stop` when that ends. An SDK that ignores its stop can only be kept from starting next time.
     ///
@@ -387,9 +403,7 @@ impl Session {
             if allowed == switch.running {
                 continue;
             }
-            let recipient = switch.recipient.clone();
-            let what = if allowed { What::SdkStarted { recipient } } else { What::SdkStopped { recipient } };
-            let written = self.work(|core, shared| core.commit(shared, vec![what]));
+            let written = self.note_sdk(&switch.recipient, allowed);
             if allowed && written.is_ok() {
                 (switch.start)();
                 switch.running = true;

@@ -84,7 +84,16 @@ public final class Session: @unchecked Sendable {
     _ recipient: String, start: @escaping @Sendable () -> Void, stop: @escaping @Sendable () -> Void
   ) throws {
     _ = try whyNotStart(recipient)
-    switches.add(recipient, start: start, stop: stop)
+    // Evidence first: what cannot be ledgered does not start; what stops, stops all the same.
+    switches.add(
+      recipient,
+      start: { [weak self] in
+        if let self, (try? self.call { try $0.noteSdk(recipient: recipient, starts: true) }) != nil { start() }
+      },
+      stop: { [weak self] in
+        _ = try? self?.call { try $0.noteSdk(recipient: recipient, starts: false) }
+        stop()
+      })
     turnSwitches()
   }
 

@@ -184,7 +184,13 @@ class Session internal constructor(
      */
     fun whenAllowed(recipient: String, start: () -> Unit, stop: () -> Unit) {
         mayStart(recipient)
-        switches.add({ !ended && mayStart(recipient) == null }, start, stop)
+        // Evidence first: what cannot be ledgered does not start; what stops, stops all the same.
+        val noted = { starts: Boolean -> runCatching { bridged { native.noteSdk(recipient, starts) } }.isSuccess }
+        switches.add(
+            isAllowed = { !ended && mayStart(recipient) == null },
+            start = { if (noted(true)) start() },
+            stop = { noted(false).also { stop() } },
+        )
     }
 
     /**

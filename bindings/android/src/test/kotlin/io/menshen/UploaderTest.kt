@@ -6,6 +6,7 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -21,8 +22,8 @@ import kotlin.concurrent.thread
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
-/** Answers every request with the same bytes, then closes the connection; with null it keeps silent. */
-private class Receiver(private val reply: ByteArray?) : AutoCloseable {
+/** Answers each request with the next reply, then closes the connection; at a null it keeps silent. */
+private class Receiver(private vararg val replies: String?) : AutoCloseable {
     private val socket = ServerSocket(0, 50, InetAddress.getLoopbackAddress())
     private val connections = CopyOnWriteArrayList<Socket>()
     val requests = CopyOnWriteArrayList<String>()
@@ -47,8 +48,11 @@ private class Receiver(private val reply: ByteArray?) : AutoCloseable {
         input.readNBytes(length)
         requests += head.toString()
         arrived.countDown()
-        if (reply == null) return
-        connection.getOutputStream().apply { write(reply); flush() }
+        val reply = replies[minOf(requests.size, replies.size) - 1] ?: return
+        connection.getOutputStream().apply {
+            write(reply.encodeToByteArray())
+            flush()
+        }
         connection.close()
     }
 
@@ -61,9 +65,9 @@ private class Receiver(private val reply: ByteArray?) : AutoCloseable {
 }
 
 class UploaderTest {
-    /** One upload of one record, answered with these bytes. */
-    private fun uploadTo(reply: String?, test: suspend (Session, Receiver) -> Unit): Unit =
-        Receiver(reply?.encodeToByteArray()).use { receiver ->
+    /** One upload of one record, answered so. */
+    private fun uploadTo(vararg replies: String?, test: suspend (Session, Receiver) -> Unit): Unit =
+        Receiver(*replies).use { receiver ->
             val patch = """{"endpoints": {"own": {"url": "${receiver.url}"}}}"""
             withFixture(patch) { fixture ->
                 runBlocking {
@@ -150,15 +154,16 @@ class UploaderTest {
         }
 
     @Test
-    fun `a withdrawal stops what is under way`(): Unit =
-        uploadTo(null) { session, receiver ->
+    fun `a withdrawal stops what is under way, and its request to erase follows`(): Unit =
+        uploadTo(null, reply("204 No Content")) { session, receiver ->
             runBlocking {
                 val report = CompletableDeferred<UploadReport>()
-                launch(Dispatchers.IO) { report.complete(Uploader(session).upload()) }
+                launch(Dispatchers.IO) { report.complete(Uploader(session, timeout = 60.seconds).upload()) }
                 receiver.awaitRequest()
                 val done = session.withdraw("usage-statistics") as Withdrawal.Done
                 assertEquals(1, done.inFlight.size)
-                assertEquals(1, report.await().cancelled)
+                assertEquals(UploadReport(cancelled = 1), withTimeout(20.seconds) { report.await() })
+                assertTrue(receiver.requests.last().startsWith("POST /v1/logs/erase HTTP/1.1\r\n"), receiver.requests.last())
             }
         }
 }

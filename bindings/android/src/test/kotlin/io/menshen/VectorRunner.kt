@@ -19,7 +19,7 @@ private class BrokenVector(message: String) : Exception(message)
 private val arguments =
     mapOf(
         "check" to setOf("policy"),
-        "open" to setOf("policy", "store", "keys"),
+        "open" to setOf("policy", "store", "keys", "cap"),
         "launch" to setOf("answers"),
         "changed" to setOf("answers"),
         "request" to setOf("feature", "tapped", "answers"),
@@ -54,6 +54,7 @@ private val arguments =
         "ledger" to setOf(),
         "tamper" to setOf(),
         "receipts" to setOf(),
+        "damage" to setOf("what"),
     )
 
 internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
@@ -92,7 +93,6 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
 
     override fun close() {
         menshen?.close()
-        root.walkBottomUp().forEach { it.setWritable(true) }
         root.deleteRecursively()
     }
 
@@ -144,7 +144,8 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             "maintain" -> maintain()
             "purposes" -> mapOf("allowed" to session.purposes().filter { it.allowed }.map { it.purpose })
             "upload" -> upload(step)
-            "answer" -> answered(held ?: throw BrokenVector("no upload is held"), step.get("reply")).also { held = null }
+            // No upload has the number 0.
+            "answer" -> answered(held?.id ?: 0, step.get("reply")).also { held = null }
             "cancelled" -> mapOf("uploads" to session.cancelledUploads().size)
             "advance" -> ok { clock.advance(step.number("ms")) }
             "wall" -> ok { clock.advanceWall(step.number("ms")) }
@@ -156,6 +157,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             "ledger" -> ledger()
             "tamper" -> tamper()
             "receipts" -> receipts()
+            "damage" -> ok { damage(step.text("what")) }
             else -> throw BrokenVector("unknown `do`: `$action`")
         }
 
@@ -174,20 +176,45 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
         }
     }
 
+    private fun store(kind: String): File =
+        when (kind) {
+            "same", "busy" -> root.resolve("store")
+            "missing" -> root.resolve("nowhere/store")
+            "file" -> root.resolve("file").apply { writeText("not a folder") }
+            "garbage" ->
+                root.resolve("garbage").apply {
+                    mkdirs()
+                    resolve("manifest.1").writeBytes(ByteArray(4096) { 0x5a })
+                    resolve("holiday.jpg").writeBytes(ByteArray(512) { -1 })
+                }
+            // Nobody can make a folder there, root neither.
+            "read-only" -> File("/sys/menshen-store")
+            else -> throw BrokenVector("a store is not `$kind`")
+        }
+
+    private fun damage(what: String) {
+        val folder =
+            when (what) {
+                "keys" -> root.resolve("keys")
+                "segments" -> root.resolve("store/segments")
+                else -> throw BrokenVector("unknown damage `$what`")
+            }
+        for (file in folder.listFiles().orEmpty()) {
+            val bytes = file.readBytes()
+            bytes[bytes.size / 2] = (bytes[bytes.size / 2].toInt() xor 1).toByte()
+            file.writeBytes(bytes)
+        }
+    }
+
     private fun open(step: JsonObject) {
         menshen?.close()
         menshen = null
         current = null
+        permit = null
+        use = null
+        held = null
         val kind = step.get("store")?.asString ?: "same"
-        val store = if (kind == "same" || kind == "busy") root.resolve("store") else root.resolve("store-$kind")
-        when (kind) {
-            "same", "busy" -> {}
-            "missing" -> store.deleteRecursively()
-            "file" -> store.writeText("not a folder")
-            "garbage" -> store.apply { mkdirs() }.resolve("notes.txt").writeText("not a store")
-            "read-only" -> store.apply { mkdirs() }.setWritable(false, false)
-            else -> throw BrokenVector("a store is not `$kind`")
-        }
+        val store = store(kind)
         val keys =
             when (val which = step.get("keys")?.asString ?: "same") {
                 "same" -> root.resolve("keys")
@@ -199,6 +226,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
                 policy = document(step.getAsJsonObject("policy")),
                 store = store,
                 markers = listOf(root.resolve("markers")),
+                capBytes = step.get("cap")?.asLong,
             )
         val open = { Menshen.open(configuration, Keys.FileKeys(keys), host, clock) }
         val other = if (kind == "busy") open() else null
@@ -362,11 +390,11 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             held = upload
             return url
         }
-        return url + answered(upload, step.get("reply"))
+        return url + answered(upload.id, step.get("reply"))
     }
 
-    private fun answered(upload: Upload, reply: JsonElement): Map<String, Any> =
-        when (val outcome = session.uploadFinished(upload.id, reply(reply))) {
+    private fun answered(id: Long, reply: JsonElement): Map<String, Any> =
+        when (val outcome = session.uploadFinished(id, reply(reply))) {
             is UploadOutcome.Acknowledged -> mapOf("kind" to "acknowledged", "records" to outcome.records)
             is UploadOutcome.Later -> mapOf("kind" to "later", "code" to outcome.code)
             is UploadOutcome.Quarantined -> mapOf("kind" to "quarantined", "records" to outcome.records, "code" to outcome.code)
