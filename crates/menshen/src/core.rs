@@ -344,13 +344,14 @@ impl Core {
             return Ok(Some(build.build("key-not-ready", Remedy::Wait)));
         }
         let decision = self.decide(&self.policy, at, id, now);
-        if decision.verdict != Verdict::Allow {
+        let lost = self.missing_keys.contains(purpose);
+        if decision.verdict == Verdict::Deny || (decision.verdict == Verdict::Ask && !lost) {
             return Ok(Some(self.explain(&decision, at, &build)));
         }
         // An allowed purpose without a key has not been opened for this account, or its key is gone.
         let has_key = self.state.purposes.get(purpose).is_some_and(|state| state.alias.is_some());
         let needs_key = declared.is_some_and(|p| p.legal_basis != LegalBasis::LegalDuty) || has_key;
-        if self.missing_keys.contains(purpose) || (needs_key && !has_key) {
+        if lost || (needs_key && !has_key) {
             return Ok(Some(build.build("key-missing", Remedy::Request)));
         }
         Ok(None)

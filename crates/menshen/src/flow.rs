@@ -248,6 +248,7 @@ impl Flow {
                     let policy = Arc::clone(&core.policy);
                     core.accept_policy(shared, &policy, shown)
                 })?;
+                self.asked.insert("notice".to_owned());
             }
             PromptKind::Notice => {
                 self.session.with_core(|core, shared| {
@@ -388,6 +389,7 @@ fn next_for_feature(
         match ask_for_purpose(core, now, id.as_str(), trigger == Trigger::Tap, asked, &build)? {
             Asking::Open => {}
             Asking::Subject => return Ok(Next::Step(Step::AskSubject)),
+            Asking::Notice => return Ok(Next::Step(Step::Show(Prompt::notice(core, &core.policy)))),
             Asking::Denied(denial) => return Ok(Next::Denied(denial)),
             Asking::Prompt => to_ask = to_ask.or(Some(id)),
         }
@@ -463,6 +465,8 @@ fn suppressed_permission(
 enum Asking {
     Open,
     Prompt,
+    /// What rests on another basis than consent lost its key: the notice, agreed again, opens it anew.
+    Notice,
     Subject,
     Denied(Denial),
 }
@@ -491,6 +495,9 @@ fn ask_for_purpose(
     let retry = matches!(core.state.consent(purpose, &Terms::of(declared)), Consent::Refused | Consent::Withdrawn)
         && may_ask_again
         && !matches!(denial.code, "policy-rule" | "ended-by-policy" | "key-not-ready" | "restricted");
+    if denial.code == "key-missing" && decision.verdict == Verdict::Allow && !asked.contains("notice") {
+        return Ok(Asking::Notice);
+    }
     let askable = decision.verdict == Verdict::Ask
         || (denial.code == "key-missing" && declared.legal_basis == LegalBasis::Consent)
         || retry;
@@ -525,6 +532,7 @@ fn next_for_purpose(core: &Core, now: &Now, purpose: &str, asked: &BTreeSet<Stri
     Ok(match ask_for_purpose(core, now, purpose, true, asked, &build)? {
         Asking::Open => Next::Open,
         Asking::Subject => Next::Step(Step::AskSubject),
+        Asking::Notice => Next::Step(Step::Show(Prompt::notice(core, &core.policy))),
         Asking::Denied(denial) => Next::Denied(denial),
         Asking::Prompt => purpose_prompt(core, purpose, None, &[]),
     })
@@ -550,6 +558,7 @@ fn offered(core: &Core, now: &Now, asked: &BTreeSet<String>) -> Result<Next, Err
         let build = DenialBuilder { locale: core.locale(), name: core.local(&purpose.name), subject: id.as_str() };
         match ask_for_purpose(core, now, id.as_str(), false, asked, &build)? {
             Asking::Subject => return Ok(Next::Step(Step::AskSubject)),
+            Asking::Notice => return Ok(Next::Step(Step::Show(Prompt::notice(core, &core.policy)))),
             Asking::Open | Asking::Denied(_) => {}
             Asking::Prompt => {
                 if purpose.consent.as_ref().is_some_and(|terms| terms.kind == ConsentKind::General) {

@@ -60,6 +60,13 @@ impl Store {
         Ok(self)
     }
 
+    /// As [`Store::marking_denials_in`], on any disk.
+    #[must_use]
+    pub fn marking_denials_on(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.marker_disks.push(disk);
+        self
+    }
+
     /// The most bytes that the store takes; 64 MiB without this.
     #[must_use]
     pub fn with_cap(mut self, bytes: u64) -> Self {

@@ -1,0 +1,333 @@
+//! How a session behaves when keys, disks and clocks misbehave, and when calls race.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use menshen::journal::DiskError;
+use menshen::journal::simulated::{Fault, MemoryAnchor, SimulatedClock, SimulatedDisk};
+use menshen::{
+    Answer, Error, KeyState, LedgerVerdict, MemoryKeys, Menshen, Platform, Policy, Recorded, Session, Step, Store,
+    TransportReply, Withdrawal, fields,
+};
+
+const POLICY: &[u8] = include_bytes!("vectors/policy.json");
+const START_MS: i64 = 1_800_000_000_000;
+
+/// Everything under a store, in hand.
+#[derive(Clone)]
+struct Bench {
+    disk: SimulatedDisk,
+    outside: SimulatedDisk,
+    keys: MemoryKeys,
+    clock: SimulatedClock,
+    anchor: MemoryAnchor,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            disk: SimulatedDisk::new(),
+            outside: SimulatedDisk::new(),
+            keys: MemoryKeys::new(),
+            clock: SimulatedClock::at(START_MS),
+            anchor: MemoryAnchor::new(),
+        }
+    }
+
+    fn try_open(&self) -> Result<Menshen, Error> {
+        let store = Store::on(Arc::new(self.disk.clone()))
+            .marking_denials_on(Arc::new(self.outside.clone()))
+            .with_clock(Arc::new(self.clock.clone()))
+            .with_anchor(Arc::new(self.anchor.clone()));
+        let keys = Arc::new(self.keys.clone());
+        Menshen::open_on(Policy::read(POLICY).unwrap(), store, keys, Platform::default())
+    }
+
+    fn open(&self) -> Menshen {
+        self.try_open().unwrap()
+    }
+
+    /// Destroys the platform key that the purpose's latest grant names.
+    fn lose_key_of(&self, session: &Session, purpose: &str) {
+        let ledger: serde_json::Value = serde_json::from_str(&session.export_ledger().unwrap()).unwrap();
+        let entries = ledger["entries"].as_array().unwrap().iter();
+        let entries = entries.map(|e| serde_json::from_str::<serde_json::Value>(e["entry"].as_str().unwrap()).unwrap());
+        let grant = entries.filter(|e| e["purpose"] == purpose && e["alias"].is_string()).last().unwrap();
+        let alias = menshen::Alias::parse(grant["alias"].as_str().unwrap()).unwrap();
+        menshen::KeyProvider::destroy(&self.keys, &alias).unwrap();
+    }
+}
+
+/// Agrees to everything.
+fn agree(session: &Session) {
+    session
+        .first_launch()
+        .unwrap()
+        .drive(&mut |step: &Step| match step {
+            Step::AskSubject => Answer::Subject { born: "1990-05".into(), place: "JP".into() },
+            Step::Offer(offers) => Answer::Switches(offers.iter().map(|o| o.purpose.clone()).collect()),
+            _ => Answer::Yes,
+        })
+        .unwrap();
+}
+
+fn record(session: &Session) -> Recorded {
+    session.record("page_viewed", fields! { "page" => "start", "seconds" => 3 }).unwrap()
+}
+
+fn is_denied(recorded: &Recorded, code: &str) -> bool {
+    matches!(recorded, Recorded::Denied(denial) if denial.code == code)
+}
+
+#[test]
+fn while_the_key_store_is_not_ready_everything_is_closed_and_nothing_is_lost() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    assert_eq!(record(&session), Recorded::Buffered);
+    drop((session, menshen));
+
+    bench.keys.set_state(KeyState::NotYet);
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    assert!(!session.is_purpose_allowed("statistics"));
+    assert!(is_denied(&record(&session), "key-not-ready"));
+    assert!(matches!(session.maintain(), Err(Error::KeyNotReady)));
+
+    bench.keys.set_state(KeyState::Ready);
+    session.refresh().unwrap();
+    assert!(session.is_purpose_allowed("statistics"));
+    assert_eq!(session.waiting_records("statistics").unwrap(), 1);
+}
+
+#[test]
+fn a_withdrawal_that_cannot_be_written_is_pending_closed_and_stays_closed_over_a_restart() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    bench.disk.set_fault(Some(Fault::From(0, DiskError::Full)));
+    let withdrawal = session.withdraw("statistics").unwrap();
+    assert!(matches!(withdrawal, Withdrawal::Pending { .. }), "{withdrawal:?}");
+    assert!(!session.is_purpose_allowed("statistics"));
+    bench.disk.set_fault(None);
+    drop((session, menshen));
+
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    assert!(!session.is_purpose_allowed("statistics"), "only the marker outside the store says no");
+    assert!(session.is_purpose_allowed("advertising"));
+    // A marker has no proof, so it destroyed nothing; the person's own word does.
+    assert_eq!(session.maintain().unwrap().shredded, Vec::<String>::new());
+    assert!(matches!(session.withdraw("statistics").unwrap(), Withdrawal::Done { .. }));
+    assert_eq!(session.maintain().unwrap().shredded, ["statistics"]);
+}
+
+#[test]
+fn a_pending_withdrawal_is_completed_without_a_question_once_the_disk_works() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    bench.disk.set_fault(Some(Fault::From(0, DiskError::Full)));
+    assert!(matches!(session.withdraw("statistics").unwrap(), Withdrawal::Pending { .. }));
+    bench.disk.set_fault(None);
+    assert_eq!(session.maintain().unwrap().shredded, ["statistics"]);
+    assert!(is_denied(&record(&session), "consent-withdrawn"));
+}
+
+#[test]
+fn a_withdrawal_interrupted_at_any_operation_never_leaves_the_gate_open_once_it_answered() {
+    let mut done = 0;
+    for at in 0..40 {
+        let bench = Bench::new();
+        let menshen = bench.open();
+        let session = menshen.guest().unwrap();
+        agree(&session);
+        bench.disk.set_fault(Some(Fault::HalfThenNothing(at)));
+        let answer = session.withdraw("statistics").unwrap();
+        assert!(!session.is_purpose_allowed("statistics"), "operation {at}: {answer:?}");
+        done += u32::from(matches!(answer, Withdrawal::Done { .. }));
+        bench.disk.set_fault(None);
+        drop((session, menshen));
+        bench.disk.kill();
+        let menshen = bench.open();
+        let session = menshen.guest().unwrap();
+        assert!(!session.is_purpose_allowed("statistics"), "operation {at}, reopened: {answer:?}");
+    }
+    assert!(done > 0, "some operation was late enough");
+}
+
+#[test]
+fn a_ledger_rolled_back_behind_its_anchor_opens_nothing() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    drop((session, menshen));
+    let old = bench.disk.snapshot();
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    session.withdraw("advertising").unwrap();
+    drop((session, menshen));
+
+    let rolled_back = Bench { disk: old.snapshot(), ..bench.clone() };
+    let session = rolled_back.open().guest().unwrap();
+    assert!(!session.is_purpose_allowed("advertising"));
+    assert!(!session.is_purpose_allowed("statistics"), "a stale head proves no grant");
+    // The control: with an anchor of its own time the same copy opens.
+    let in_time = Bench { disk: old, anchor: MemoryAnchor::new(), outside: SimulatedDisk::new(), ..bench };
+    assert!(in_time.open().guest().unwrap().is_purpose_allowed("statistics"));
+}
+
+#[test]
+fn a_lost_purpose_key_is_a_denial_until_the_person_is_asked_again() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    assert_eq!(record(&session), Recorded::Buffered);
+    let domain = session.domain("statistics").unwrap().unwrap();
+    bench.lose_key_of(&session, "statistics");
+    drop((session, menshen));
+
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    assert!(is_denied(&record(&session), "key-missing"));
+    session.request_purpose("statistics").unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    assert!(session.is_purpose_allowed("statistics"));
+    assert_ne!(session.domain("statistics").unwrap().unwrap(), domain, "a new epoch, with a key of its own");
+    assert_eq!(session.waiting_records("statistics").unwrap(), 0);
+}
+
+#[test]
+fn what_rests_on_a_contract_and_lost_its_key_opens_with_the_notice_agreed_again() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    bench.lose_key_of(&session, "messaging");
+    session.refresh().unwrap();
+    assert!(!session.is_allowed("messages"));
+    let mut shown = Vec::new();
+    let outcome = session
+        .request("messages", menshen::Trigger::Tap)
+        .unwrap()
+        .drive(&mut |step: &Step| {
+            shown.push(step.name());
+            Answer::Yes
+        })
+        .unwrap();
+    assert!(matches!(outcome, menshen::Outcome::Allowed(_)), "{outcome:?}");
+    assert_eq!(shown, ["show"]);
+    assert!(session.is_allowed("messages"));
+}
+
+#[test]
+fn accounts_share_neither_answers_nor_records() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let (guest, anna) = (menshen.guest().unwrap(), menshen.session("anna").unwrap());
+    agree(&anna);
+    assert_eq!(record(&anna), Recorded::Buffered);
+    assert!(!guest.is_purpose_allowed("statistics"));
+    assert!(is_denied(&record(&guest), "notice-not-agreed"));
+    assert!(guest.next_upload().unwrap().is_none());
+    assert!(anna.next_upload().unwrap().is_some());
+    // Asked for again, it is the same session; a second name is another account.
+    assert!(menshen.session("anna").unwrap().is_purpose_allowed("statistics"));
+    assert!(!menshen.session("Anna").unwrap().is_purpose_allowed("statistics"));
+}
+
+#[test]
+fn a_third_party_sdk_runs_exactly_while_its_purposes_are_allowed() {
+    let bench = Bench::new();
+    let session = bench.open().guest().unwrap();
+    let (running, starts) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let (on, count, off) = (Arc::clone(&running), Arc::clone(&starts), Arc::clone(&running));
+    session
+        .when_allowed(
+            "meter",
+            move || {
+                on.store(true, Ordering::SeqCst);
+                count.fetch_add(1, Ordering::SeqCst);
+            },
+            move || off.store(false, Ordering::SeqCst),
+        )
+        .unwrap();
+    assert!(!running.load(Ordering::SeqCst), "not before consent");
+    agree(&session);
+    assert!(running.load(Ordering::SeqCst));
+    session.withdraw("statistics").unwrap();
+    assert!(!running.load(Ordering::SeqCst));
+    assert_eq!(starts.load(Ordering::SeqCst), 1);
+    let ledger = session.export_ledger().unwrap();
+    assert!(ledger.contains("sdk-started") && ledger.contains("sdk-stopped"));
+    assert!(matches!(session.verify_own_ledger().unwrap(), LedgerVerdict::Sound { .. }));
+}
+
+#[test]
+fn a_snapshot_denies_once_its_time_is_over() {
+    let bench = Bench::new();
+    let session = bench.open().guest().unwrap();
+    agree(&session);
+    assert!(session.is_purpose_allowed("statistics"));
+    bench.clock.advance(365 * 86_400_000);
+    assert!(!session.is_purpose_allowed("statistics"), "the snapshot is older than its validity");
+    session.refresh().unwrap();
+    assert!(session.is_purpose_allowed("messaging"), "a new look opens what still holds");
+    assert!(!session.is_purpose_allowed("statistics"), "the consent was for a year");
+}
+
+#[test]
+fn nothing_of_a_withdrawn_purpose_is_handed_out_after_the_call_returned_whatever_runs_beside_it() {
+    for _ in 0..50 {
+        let bench = Bench::new();
+        let menshen = bench.open();
+        let session = menshen.guest().unwrap();
+        agree(&session);
+        for _ in 0..20 {
+            assert_eq!(record(&session), Recorded::Buffered);
+        }
+        let returned = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let uploader = scope.spawn(|| {
+                let mut late = 0;
+                for _ in 0..50 {
+                    let was_over = returned.load(Ordering::SeqCst);
+                    let Some(upload) = session.next_upload().unwrap() else { continue };
+                    let is_erase = upload.url.ends_with("/erase");
+                    late += u32::from(was_over && !is_erase);
+                    let status = if is_erase { 200 } else { 503 };
+                    let reply =
+                        TransportReply::Response { status, headers: Vec::new(), body: Vec::new(), complete: true };
+                    session.upload_finished(upload.id, &reply).unwrap();
+                    bench.clock.advance(3_600_000);
+                }
+                late
+            });
+            let recorder = scope.spawn(|| {
+                let mut late = 0;
+                for _ in 0..200 {
+                    let was_over = returned.load(Ordering::SeqCst);
+                    late += u32::from(was_over && record(&session) == Recorded::Buffered);
+                }
+                late
+            });
+            session.withdraw("statistics").unwrap();
+            returned.store(true, Ordering::SeqCst);
+            assert_eq!(uploader.join().unwrap(), 0, "handed to a transport");
+            assert_eq!(recorder.join().unwrap(), 0, "stored");
+        });
+        session.maintain().unwrap();
+        assert_eq!(session.waiting_records("statistics").unwrap(), 0);
+    }
+}
