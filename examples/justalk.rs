@@ -9,6 +9,8 @@
 )]
 #![allow(missing_docs, dead_code, reason = "the receiver and the stage offer more than one example needs")]
 
+#[path = "support/probe.rs"]
+mod probe;
 #[path = "support/receiver.rs"]
 mod receiver;
 #[path = "support/stage.rs"]
@@ -17,7 +19,8 @@ mod stage;
 mod story;
 
 use menshen::Identifier;
-use story::{App, event_fields};
+use probe::event_fields;
+use story::App;
 
 fn main() -> std::process::ExitCode {
     story::main(&App {

@@ -7,9 +7,9 @@ use crate::process::{self, Watched};
 use crate::swift::Swift;
 use crate::workspace::{self, Workspace};
 
-/// The test class that measures one `is_allowed` through the hand-written layer, in Kotlin and in Swift; it prints
-/// `is_allowed: N ns`.
-const COST_CLASS: &str = "IsAllowedCostTest";
+/// The tests that measure one `is_allowed` through the hand-written layers; they print `is_allowed: N ns`.
+const KOTLIN_COST: &str = "SessionTest";
+const SWIFT_COST: &str = "testIsAllowedIsCheap";
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     process::run(process::cargo().current_dir(&workspace.root).args(["run", "--release", "--example", "bench"]))?;
@@ -17,11 +17,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut missing = Vec::new();
     let kotlin = Maven::ensure().map(|maven| {
         let library = generate::run(workspace, Profile::Release)?;
-        maven.test(workspace, &library, Some(COST_CLASS))
+        maven.test(workspace, &library, Some(KOTLIN_COST))
     });
     let swift = Swift::ensure().map(|swift| {
         let library = generate::run(workspace, Profile::Release)?;
-        let only = ["--configuration", "release", "--filter", COST_CLASS];
+        let only = ["--configuration", "release", "--filter", SWIFT_COST];
         swift.test(workspace, &library, &only)
     });
     for (language, outcome) in [("Kotlin (JVM)", kotlin), ("Swift", swift)] {
@@ -47,6 +47,6 @@ fn cost(language: &str, watched: &Watched) -> Result<String> {
     let figure = watched.lines.iter().find_map(|line| line.split_once("is_allowed: "));
     match figure {
         Some((_, cost)) if watched.success => Ok(cost.to_owned()),
-        _ => Err(Failure::new(format!("{language}: {COST_CLASS} printed no `is_allowed: N ns`"))),
+        _ => Err(Failure::new(format!("{language}: the cost test printed no `is_allowed: N ns`"))),
     }
 }
