@@ -72,6 +72,8 @@ fn run_one(workspace: &Workspace, language: Language) -> Result<Outcome> {
                 .current_dir(&workspace.root)
                 // Without the generator: its features of uniffi would be built into everything.
                 .args(["test", "--workspace", "--exclude", "menshen-bindgen"])
+                // The published schema is compared with the types that it comes from.
+                .args(["--features", "menshen-policy/schema"])
                 // The vectors' count is printed by a test that passes.
                 .args(["--", "--show-output"]),
         )?,

@@ -1,7 +1,6 @@
 // A refusal that helps: a stable code, the clause, and a sentence for the person.
 
 public import Foundation
-
 internal import MenshenInternal
 
 /// Why something is not allowed now.

@@ -1,7 +1,6 @@
 // The use of an open feature, bounded in time.
 
 public import Foundation
-
 internal import MenshenInternal
 
 /// A use of a feature that is going on. Protected data is readable through it and only while it lasts. It ends

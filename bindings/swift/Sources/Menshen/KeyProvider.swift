@@ -1,7 +1,6 @@
 // The app's own key store under the library.
 
 public import Foundation
-
 internal import MenshenInternal
 
 /// What a key store could not do. Any other error that a ``KeyProvider`` throws counts as ``suspect``.

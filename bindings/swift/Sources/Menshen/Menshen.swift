@@ -1,7 +1,6 @@
 // Opening: one policy, one store, one key store, one platform.
 
 public import Foundation
-
 internal import MenshenInternal
 
 /// Where the policy document is.

@@ -1,7 +1,6 @@
 // Recording events, items of the app's own for a recipient, and identifiers in their smallest useful form.
 
 public import Foundation
-
 internal import MenshenInternal
 
 /// The value of one field of an event.

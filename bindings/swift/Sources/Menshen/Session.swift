@@ -88,7 +88,10 @@ public final class Session: @unchecked Sendable {
     switches.add(
       recipient,
       start: { [weak self] in
-        if let self, (try? self.call { try $0.noteSdk(recipient: recipient, starts: true) }) != nil { start() }
+        if let self, (try? self.call { try $0.noteSdk(recipient: recipient, starts: true) }) != nil
+        {
+          start()
+        }
       },
       stop: { [weak self] in
         _ = try? self?.call { try $0.noteSdk(recipient: recipient, starts: false) }

@@ -1,7 +1,6 @@
 // The copy of a session's answers that `isAllowed` reads without crossing the bridge.
 
 import Foundation
-
 internal import MenshenInternal
 
 /// The answers at one moment. An expired one denies.

@@ -1,7 +1,6 @@
 // Uploads as values: what to send next, and what a reply meant.
 
 public import Foundation
-
 internal import MenshenInternal
 
 /// One HTTP `POST` that a transport is asked to make. The bytes are final: a transport adds nothing, follows no

@@ -88,7 +88,6 @@ final class SessionTests: XCTestCase {
 
   // MARK: Using
 
-
   func testAFeatureIsReadableWithinItsUseAndAPermitIsUsedOnce() async throws {
     let folder = try TestFolder()
     let session = try open(folder).guest()
@@ -108,6 +107,22 @@ final class SessionTests: XCTestCase {
     }
     let again = await menshenError { try await session.withFeature(permit) { _ in } }
     XCTAssertEqual(again?.code, .permitEnded)
+  }
+
+  func testAUseOnTheMainActorStaysThere() async throws {
+    @MainActor func useIt(_ session: Session, _ permit: Permit) async throws -> Int {
+      var reads = 0
+      try await session.withFeature(permit) { use in
+        MainActor.assertIsolated()
+        await Task.yield()
+        reads += try use.read { 1 }
+      }
+      return reads
+    }
+    let folder = try TestFolder()
+    let session = try open(folder).guest()
+    let reads = try await useIt(session, try await openFeature(session, platform))
+    XCTAssertEqual(reads, 1)
   }
 
   func testAUseEndsWithAnErrorWithItsLimitAndWithAWithdrawal() async throws {

@@ -1,7 +1,6 @@
 // One vector at work: a store, a session and the steps that are carried out on them, all through the public API.
 
 import Foundation
-
 @preconcurrency import Menshen
 
 /// The state of a running vector. One task at a time uses it.

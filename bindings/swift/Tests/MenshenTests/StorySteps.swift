@@ -16,7 +16,8 @@ extension Story {
     "withdraw": ["purpose"], "maintain": [], "purposes": [], "upload": ["reply"],
     "answer": ["reply"], "cancelled": [], "advance": ["ms"], "wall": ["ms"],
     "permission": ["permission", "state"], "subject": ["born", "place"], "offer": ["policy"],
-    "version": [], "locale": ["locale"], "ledger": [], "tamper": [], "receipts": [], "damage": ["what"],
+    "version": [], "locale": ["locale"], "ledger": [], "tamper": [], "receipts": [],
+    "damage": ["what"],
   ]
 
   func carryOut(_ name: String, _ step: JSON) async throws -> JSON {

@@ -196,3 +196,9 @@ func menshenError<Result: Sendable>(
     return error as? MenshenError
   }
 }
+
+/// Waits until something is so, for at most ten seconds.
+func eventually(_ isSo: () throws -> Bool) async throws {
+  for _ in 0..<2_000 where try !isSo() { try await Task.sleep(nanoseconds: 5_000_000) }
+  guard try isSo() else { throw BrokenVector("waited in vain") }
+}

@@ -68,7 +68,8 @@ final class UploaderTests: XCTestCase {
   func testALongReplyIsCutAndNotComplete() async throws {
     let length = 10 * Uploader.longestBody
     let (reply, _) = try await reply(
-      "HTTP/1.1 200 OK\r\nContent-Length: \(length)\r\n\r\n" + String(repeating: "a", count: length))
+      "HTTP/1.1 200 OK\r\nContent-Length: \(length)\r\n\r\n" + String(repeating: "a", count: length)
+    )
     guard case .response(200, _, let body, false) = reply else { return XCTFail("\(reply)") }
     XCTAssertEqual(body.count, Uploader.longestBody)
   }
@@ -89,7 +90,7 @@ final class UploaderTests: XCTestCase {
     let uploader = Uploader(try session(folder))
     let server = try Server(answer: nil)
     let task = Task { await uploader.send(server.upload) }
-    while server.requests.with({ $0.isEmpty }) { try await Task.sleep(nanoseconds: 5_000_000) }
+    try await eventually { server.requests.with { !$0.isEmpty } }
     task.cancel()
     let reply = await task.value
     XCTAssertEqual(reply, .failed)
@@ -118,15 +119,13 @@ final class UploaderTests: XCTestCase {
       defer { isOver.with { $0 = true } }
       return try await uploader.uploadAll()
     }
-    while server.requests.with({ $0.isEmpty }) { try await Task.sleep(nanoseconds: 5_000_000) }
+    try await eventually { server.requests.with { !$0.isEmpty } }
     guard case .done(let inFlight) = try await session.withdraw("usage-statistics") else {
       return XCTFail("the withdrawal is not durable")
     }
     XCTAssertEqual(inFlight.count, 1)
     // What comes next, a request to erase, gets no answer either.
-    while server.requests.with({ $0.count < 2 }) && !isOver.with({ $0 }) {
-      try await Task.sleep(nanoseconds: 5_000_000)
-    }
+    try await eventually { server.requests.with { $0.count == 2 } || isOver.with { $0 } }
     task.cancel()
     let outcomes = try await task.value
     XCTAssertEqual(outcomes.first, .cancelled(delivered: false))
