@@ -275,6 +275,28 @@ fn a_third_party_sdk_runs_exactly_while_its_purposes_are_allowed() {
 }
 
 #[test]
+fn a_withdrawal_from_within_a_start_stops_the_sdk_again() {
+    let bench = Bench::new();
+    let session = bench.open().guest().unwrap();
+    let stops = Arc::new(AtomicU32::new(0));
+    let (own, count) = (session.clone(), Arc::clone(&stops));
+    session
+        .when_allowed(
+            "meter",
+            move || {
+                own.withdraw("statistics").unwrap();
+            },
+            move || {
+                count.fetch_add(1, Ordering::SeqCst);
+            },
+        )
+        .unwrap();
+    agree(&session);
+    assert_eq!(stops.load(Ordering::SeqCst), 1);
+    assert!(session.may_start("meter").unwrap().is_some());
+}
+
+#[test]
 fn a_snapshot_denies_once_its_time_is_over() {
     let bench = Bench::new();
     let session = bench.open().guest().unwrap();

@@ -1,6 +1,8 @@
 //! One account of one app on one device: what may happen now, and everything that changes it.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
@@ -38,6 +40,7 @@ struct Inner {
     core: Mutex<Core>,
     snapshot: ArcSwap<Snapshot>,
     switches: Mutex<Vec<Switch>>,
+    turns: AtomicU64,
     listener: Mutex<Option<Arc<dyn ChangeListener>>>,
 }
 
@@ -88,6 +91,7 @@ impl Session {
                 core: Mutex::new(core),
                 snapshot: ArcSwap::from_pointee(Snapshot::closed()),
                 switches: Mutex::new(Vec::new()),
+                turns: AtomicU64::new(0),
                 listener: Mutex::new(None),
             }),
         };
@@ -395,24 +399,43 @@ impl Session {
         Ok(())
     }
 
+    /// One thread at a time turns the switches; a change that comes meanwhile, also from a switch itself, makes that
+    /// thread look once more.
     fn run_switches(&self) {
-        // Taken out while they run, so that none is called with a lock held.
-        let mut switches = std::mem::take(&mut *self.inner.switches.lock().unwrap_or_else(PoisonError::into_inner));
-        for switch in &mut switches {
-            let allowed = matches!(self.may_start(&switch.recipient), Ok(None));
-            if allowed == switch.running {
-                continue;
+        if self.inner.turns.fetch_add(1, Ordering::SeqCst) != 0 {
+            return;
+        }
+        loop {
+            let seen = self.inner.turns.load(Ordering::SeqCst);
+            // Taken out while they run, so that none is called with a lock held.
+            let mut switches = std::mem::take(&mut *self.inner.switches.lock().unwrap_or_else(PoisonError::into_inner));
+            // A panic of the host's own code goes on to the host, after the switches are back in their place.
+            let turned = catch_unwind(AssertUnwindSafe(|| switches.iter_mut().for_each(|switch| self.turn(switch))));
+            self.inner.switches.lock().unwrap_or_else(PoisonError::into_inner).append(&mut switches);
+            let last = self.inner.turns.fetch_sub(seen, Ordering::SeqCst) == seen;
+            if let Err(panic) = turned {
+                self.inner.turns.store(0, Ordering::SeqCst);
+                resume_unwind(panic);
             }
-            let written = self.note_sdk(&switch.recipient, allowed);
-            if allowed && written.is_ok() {
-                (switch.start)();
-                switch.running = true;
-            } else if !allowed {
-                (switch.stop)();
-                switch.running = false;
+            if last {
+                return;
             }
         }
-        self.inner.switches.lock().unwrap_or_else(PoisonError::into_inner).append(&mut switches);
+    }
+
+    fn turn(&self, switch: &mut Switch) {
+        let allowed = matches!(self.may_start(&switch.recipient), Ok(None));
+        if allowed == switch.running {
+            return;
+        }
+        let written = self.note_sdk(&switch.recipient, allowed);
+        if allowed && written.is_ok() {
+            switch.running = true;
+            (switch.start)();
+        } else if !allowed {
+            switch.running = false;
+            (switch.stop)();
+        }
     }
 
     pub(crate) fn permit(&self, feature: &str) -> Permit {
