@@ -132,6 +132,70 @@ fn a_withdrawal_that_cannot_be_written_is_pending_closed_and_stays_closed_over_a
 }
 
 #[test]
+fn a_withdrawal_before_the_key_is_there_holds_over_a_restart() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    drop((session, menshen));
+
+    bench.keys.set_state(KeyState::NotYet);
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    assert!(matches!(session.withdraw("statistics").unwrap(), Withdrawal::Pending { code: "key-not-ready" }));
+    drop((session, menshen));
+    bench.disk.kill();
+
+    bench.keys.set_state(KeyState::Ready);
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    assert!(!session.is_purpose_allowed("statistics"));
+    assert!(session.is_purpose_allowed("advertising"));
+}
+
+#[test]
+fn a_withdrawal_before_the_key_is_there_is_completed_by_its_process() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    drop((session, menshen));
+
+    bench.keys.set_state(KeyState::NotYet);
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    assert!(matches!(session.withdraw("statistics").unwrap(), Withdrawal::Pending { .. }));
+    bench.keys.set_state(KeyState::Ready);
+    assert_eq!(session.maintain().unwrap().shredded, ["statistics"]);
+    assert!(!session.is_purpose_allowed("statistics"));
+}
+
+#[test]
+fn a_permit_does_not_outlive_a_closing_of_its_feature_nor_serve_another_account() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let (session, other) = (menshen.guest().unwrap(), menshen.session("other").unwrap());
+    agree(&session);
+    agree(&other);
+    let permit = |session: &Session| {
+        let flow = session.request("messages", menshen::Trigger::Tap).unwrap();
+        match flow.drive(&mut |_: &Step| Answer::Yes).unwrap() {
+            menshen::Outcome::Allowed(permit) => permit,
+            outcome => panic!("{outcome:?}"),
+        }
+    };
+    assert!(matches!(other.begin(permit(&session), None), Err(Error::PermitEnded)));
+    let (old, used) = (permit(&session), session.begin(permit(&session), None).unwrap());
+    assert!(used.check().is_ok());
+    bench.lose_key_of(&session, "messaging");
+    session.refresh().unwrap();
+    assert!(used.check().is_err());
+    assert!(session.begin(permit(&session), None).is_ok(), "the notice agreed again opens the feature");
+    assert!(used.check().is_err(), "what began before the closing has ended");
+    assert!(matches!(session.begin(old, None), Err(Error::PermitEnded)));
+}
+
+#[test]
 fn a_pending_withdrawal_is_completed_without_a_question_once_the_disk_works() {
     let bench = Bench::new();
     let menshen = bench.open();

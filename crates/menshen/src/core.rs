@@ -66,17 +66,20 @@ pub(crate) struct Pending {
 impl Pending {
     /// Whether what it takes away has ended.
     pub(crate) fn is_effective(&self, now: &Now) -> bool {
-        let day = self.policy.document().effective_from.as_str();
-        // Days compare as text; the day starts when it starts in UTC.
-        day <= day_of(now.wall_ms).as_str()
+        // The day starts when it starts in UTC. One that cannot be told has started: nothing stays open for it.
+        starts_ms(self.policy.document().effective_from.as_str()).is_none_or(|start| start <= now.wall_ms)
     }
 }
 
-/// A day in UTC, ISO 8601.
-pub(crate) fn day_of(wall_ms: i64) -> String {
-    let month = menshen_policy::Month::at(wall_ms);
-    format!("{month}-{:02}", (wall_ms - month.start_ms()).div_euclid(86_400_000) + 1)
+/// The first moment of a day in UTC, in milliseconds since 1970. The day is written `2024-06-12`.
+fn starts_ms(day: &str) -> Option<i64> {
+    let month = menshen_policy::Month::parse(day.get(..7)?)?;
+    let days = day.get(8..)?.parse::<i64>().ok()?;
+    Some(month.start_ms().saturating_add((days - 1).saturating_mul(86_400_000)))
 }
+
+/// The epoch of a denial marker that was written before the ledger could be read.
+const ANY_EPOCH: u64 = u64::MAX;
 
 impl Core {
     /// Opens an account: reads its ledger if the key is there, else with every gate closed.
@@ -206,10 +209,12 @@ impl Core {
             let Some(purpose) = shared.journal.label_name(domain.purpose) else { continue };
             let state = self.state.purposes.get(&purpose);
             let live = state.is_some_and(|state| {
-                state.epoch == domain.epoch && matches!(state.status, Status::Given { .. } | Status::Opened)
+                (state.epoch == domain.epoch || domain.epoch == ANY_EPOCH)
+                    && matches!(state.status, Status::Given { .. } | Status::Opened)
             });
             if live {
-                self.commit(shared, vec![What::DeniedByMarker { purpose, epoch: domain.epoch }])?;
+                let epoch = state.map_or(domain.epoch, |state| state.epoch);
+                self.commit(shared, vec![What::DeniedByMarker { purpose, epoch }])?;
             }
             shared.journal.clear_mark(&domain)?;
         }
@@ -577,11 +582,20 @@ impl Core {
 
     /// A no that takes back a yes, or a first no. The gate is closed when this is called, whatever it returns.
     pub(crate) fn deny(&mut self, shared: &Shared, purpose: &str, denial: Refusal) -> Result<Vec<u64>, Error> {
-        self.closed.insert(purpose.to_owned());
-        self.generation += 1;
+        self.close_in_memory(purpose);
+        let label = self.label(&shared.journal, purpose)?;
+        if self.ledger != Ledger::Ready {
+            // Which epoch it is stands in the ledger, so the marker means whichever one lives.
+            let any = Domain { account: self.account, purpose: label, epoch: ANY_EPOCH };
+            let _ = shared.journal.mark_denied(&any);
+            self.load(shared)?;
+            // What was just read opens nothing: the marker or this denial closes it.
+            self.close_in_memory(purpose);
+        }
         let epoch = self.state.purposes.get(purpose).map_or(0, |state| state.epoch);
-        let domain = Domain { account: self.account, purpose: self.label(&shared.journal, purpose)?, epoch };
-        let marked = shared.journal.mark_denied(&domain);
+        let domain = Domain { account: self.account, purpose: label, epoch };
+        // Where the marker cannot be written the entry may be; the gate is closed either way.
+        let _ = shared.journal.mark_denied(&domain);
         let had_key = self.state.purposes.get(purpose).is_some_and(|state| state.alias.is_some());
         let mut what = Vec::new();
         if had_key {
@@ -591,18 +605,19 @@ impl Core {
             Refusal::Refused(shown) => What::Refused { purpose: purpose.to_owned(), epoch, shown },
             Refusal::Withdrawn => What::Withdrawn { purpose: purpose.to_owned(), epoch },
         });
-        self.load(shared)?;
-        self.commit(shared, what).inspect_err(|_| self.generation += 1)?;
-        self.closed.remove(purpose);
-        self.missing_keys.remove(purpose);
-        self.unknown_keys.remove(purpose);
-        if marked.is_ok() {
-            // The entry is the proof now.
-            shared.journal.clear_mark(&domain)?;
-        }
+        self.commit(shared, what)?;
+        self.opened(purpose);
         self.close_domain(shared, purpose, epoch);
         let in_flight = self.exchanges.cancel(&domain);
+        // The entry is the proof now; a marker that stays is cleared at the next opening.
+        let _ = shared.journal.clear_mark(&domain);
+        let _ = shared.journal.clear_mark(&Domain { epoch: ANY_EPOCH, ..domain });
         Ok(in_flight)
+    }
+
+    /// Closes a gate whatever follows; only the ledger opens it again.
+    pub(crate) fn close_in_memory(&mut self, purpose: &str) {
+        self.closed.insert(purpose.to_owned());
     }
 
     fn close_domain(&mut self, shared: &Shared, purpose: &str, epoch: u64) {
@@ -610,7 +625,6 @@ impl Core {
             shared.journal.close_domain(&Domain { account: self.account, purpose: label, epoch });
         }
         self.identifiers.forget(&self.policy, purpose);
-        self.generation += 1;
     }
 
     /// Every endpoint that may have received records of the purpose is asked to erase them.

@@ -39,6 +39,7 @@ impl fmt::Debug for Permit {
 pub struct FeatureUse {
     session: Session,
     feature: String,
+    generation: u64,
     ends_ms: Option<i64>,
     state: Mutex<State>,
 }
@@ -55,7 +56,7 @@ impl Session {
     /// # Errors
     /// The permit is of another session, the feature is closed meanwhile, or the ledger could not be written.
     pub fn begin(&self, permit: Permit, limit_ms: Option<u64>) -> Result<FeatureUse, Error> {
-        if !std::sync::Arc::ptr_eq(self.shared(), permit.session.shared()) || !self.is_allowed(&permit.feature) {
+        if !self.is_same(&permit.session) || !self.is_allowed_since(&permit.feature, permit.generation) {
             return Err(Error::PermitEnded);
         }
         let feature = permit.feature.clone();
@@ -63,7 +64,8 @@ impl Session {
         let now = self.shared().clock.now().wall_ms;
         let ends_ms = limit_ms.map(|limit| now.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX)));
         let state = Mutex::new(State { ended: false, reads: 0 });
-        Ok(FeatureUse { session: self.clone(), feature: permit.feature, ends_ms, state })
+        let generation = permit.generation;
+        Ok(FeatureUse { session: self.clone(), feature: permit.feature, generation, ends_ms, state })
     }
 
     /// Runs something within a use of a feature.
@@ -96,7 +98,7 @@ impl FeatureUse {
     pub fn check(&self) -> Result<(), Error> {
         let ended = self.state.lock().unwrap_or_else(PoisonError::into_inner).ended;
         let late = self.ends_ms.is_some_and(|end| self.session.shared().clock.now().wall_ms >= end);
-        if ended || late || !self.session.is_allowed(&self.feature) {
+        if ended || late || !self.session.is_allowed_since(&self.feature, self.generation) {
             return Err(Error::PermitEnded);
         }
         Ok(())

@@ -99,6 +99,17 @@ impl Session {
         Ok(session)
     }
 
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// Whether a feature is open and has been since a snapshot.
+    pub(crate) fn is_allowed_since(&self, feature: &str, generation: u64) -> bool {
+        let now = self.inner.shared.clock.now().wall_ms;
+        let snapshot = self.inner.snapshot.load();
+        snapshot.is_allowed(feature, now) && snapshot.open_since(feature).is_some_and(|since| since <= generation)
+    }
+
     pub(crate) fn downgrade(&self) -> WeakSession {
         WeakSession(Arc::downgrade(&self.inner))
     }
@@ -138,7 +149,7 @@ impl Session {
 
     fn swap_snapshot(&self, core: &mut Core, states: &PermissionStates) -> bool {
         let now = self.inner.shared.clock.now();
-        let next = Snapshot::take(core, states, &now);
+        let next = Snapshot::take(core, states, &now, &self.inner.snapshot.load());
         if self.inner.snapshot.load().answers_as(&next) {
             self.inner.snapshot.store(Arc::new(next));
             return false;
@@ -284,10 +295,15 @@ impl Session {
     /// # Errors
     /// The policy has no such purpose.
     pub fn withdraw(&self, purpose: &str) -> Result<Withdrawal, Error> {
-        self.with_core(|core, shared| {
+        self.with_core(|core, _| {
             if core.policy.purpose(purpose).is_none() && !core.state.purposes.contains_key(purpose) {
                 return Err(core.unknown("purpose", purpose, |policy| policy.purpose(purpose).is_some()));
             }
+            core.close_in_memory(purpose);
+            Ok(())
+        })?;
+        // The gate and the snapshot are closed; now the evidence.
+        self.with_core(|core, shared| {
             Ok(match core.deny(shared, purpose, Refusal::Withdrawn) {
                 Ok(in_flight) => Withdrawal::Done { in_flight },
                 Err(error) => Withdrawal::Pending { code: error.code() },

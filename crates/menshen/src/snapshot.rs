@@ -12,6 +12,8 @@ pub struct Snapshot {
     valid_until_ms: i64,
     features: Vec<(String, bool)>,
     purposes: Vec<(String, bool)>,
+    /// For each open feature the generation in which it opened: what began before does not outlive a closing.
+    opened: Vec<(String, u64)>,
 }
 
 /// A snapshot is taken anew at least this often, so that nothing depends on an old look at the system.
@@ -19,10 +21,10 @@ const LONGEST_MS: i64 = 24 * 3_600_000;
 
 impl Snapshot {
     pub(crate) fn closed() -> Self {
-        Self { generation: 0, valid_until_ms: i64::MIN, features: Vec::new(), purposes: Vec::new() }
+        Self { generation: 0, valid_until_ms: i64::MIN, features: Vec::new(), purposes: Vec::new(), opened: Vec::new() }
     }
 
-    pub(crate) fn take(core: &mut Core, states: &PermissionStates, now: &Now) -> Self {
+    pub(crate) fn take(core: &mut Core, states: &PermissionStates, now: &Now, before: &Self) -> Self {
         let mut valid_until_ms = now.wall_ms.saturating_add(LONGEST_MS);
         let policy = std::sync::Arc::clone(&core.policy);
         let purposes: Vec<(String, bool)> = policy
@@ -41,7 +43,7 @@ impl Snapshot {
             valid_until_ms = valid_until_ms.min(midnight);
         }
         let open = |id: &str| is_in(&purposes, id);
-        let features = policy
+        let features: Vec<(String, bool)> = policy
             .document()
             .features
             .iter()
@@ -53,13 +55,25 @@ impl Snapshot {
             })
             .collect();
         core.generation += 1;
-        Self { generation: core.generation, valid_until_ms, features, purposes }
+        let generation = core.generation;
+        let opened = features
+            .iter()
+            .filter(|(_, open)| *open)
+            .map(|(id, _)| (id.clone(), before.open_since(id).unwrap_or(generation)))
+            .collect();
+        Self { generation, valid_until_ms, features, purposes, opened }
     }
 
     /// Whether a feature is open. `now_ms` is the wall clock in milliseconds since 1970.
     #[must_use]
     pub fn is_allowed(&self, feature: &str, now_ms: i64) -> bool {
         now_ms < self.valid_until_ms && is_in(&self.features, feature)
+    }
+
+    /// The generation in which an open feature opened.
+    pub(crate) fn open_since(&self, feature: &str) -> Option<u64> {
+        let at = self.opened.binary_search_by(|(id, _)| id.as_str().cmp(feature)).ok()?;
+        self.opened.get(at).map(|(_, since)| *since)
     }
 
     /// Whether a purpose is allowed.
