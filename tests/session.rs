@@ -59,7 +59,7 @@ impl Bench {
         let ledger: serde_json::Value = serde_json::from_str(&session.export_ledger().unwrap()).unwrap();
         let entries = ledger["entries"].as_array().unwrap().iter();
         let entries = entries.map(|e| serde_json::from_str::<serde_json::Value>(e["entry"].as_str().unwrap()).unwrap());
-        let grant = entries.filter(|e| e["purpose"] == purpose && e["alias"].is_string()).last().unwrap();
+        let grant = entries.rev().find(|e| e["purpose"] == purpose && e["alias"].is_string()).unwrap();
         let alias = menshen::Alias::parse(grant["alias"].as_str().unwrap()).unwrap();
         menshen::KeyProvider::destroy(&self.keys, &alias).unwrap();
     }
@@ -193,6 +193,69 @@ fn a_permit_does_not_outlive_a_closing_of_its_feature_nor_serve_another_account(
     assert!(session.begin(permit(&session), None).is_ok(), "the notice agreed again opens the feature");
     assert!(used.check().is_err(), "what began before the closing has ended");
     assert!(matches!(session.begin(old, None), Err(Error::PermitEnded)));
+}
+
+#[test]
+fn a_marker_on_a_contract_closes_it_over_a_restart_and_a_new_version_does_not_reopen_it() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    bench.disk.set_fault(Some(Fault::From(0, DiskError::Full)));
+    assert!(matches!(session.withdraw("messaging").unwrap(), Withdrawal::Pending { .. }));
+    bench.disk.set_fault(None);
+    drop((session, menshen));
+
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    assert!(!session.is_allowed("messages"));
+    let text = String::from_utf8(POLICY.to_vec()).unwrap().replace("\"version\": \"1.0.0\"", "\"version\": \"1.0.1\"");
+    session.offer_policy(Policy::read(text.as_bytes()).unwrap()).unwrap();
+    session.changed_policy().unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    assert_eq!(session.policy_version(), "1.0.1");
+    assert!(!session.is_allowed("messages"), "agreeing to a version takes back no answer");
+    // The person's own tap asks again.
+    let outcome =
+        session.request("messages", menshen::Trigger::Tap).unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    assert!(matches!(outcome, menshen::Outcome::Allowed(_)), "{outcome:?}");
+}
+
+#[test]
+fn what_an_offered_version_took_away_stays_away_over_a_restart() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    let mut next: serde_json::Value = serde_json::from_slice(POLICY).unwrap();
+    next["version"] = "1.1.0".into();
+    next["purposes"].as_object_mut().unwrap().remove("voice-notes");
+    next["features"].as_object_mut().unwrap().remove("voice-notes");
+    session.request("voice-notes", menshen::Trigger::Tap).unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    session.request_purpose("voice-notes").unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    assert!(session.is_purpose_allowed("voice-notes"));
+    session.offer_policy(Policy::read(next.to_string().as_bytes()).unwrap()).unwrap();
+    assert!(!session.is_purpose_allowed("voice-notes"));
+    drop((session, menshen));
+    let session = bench.open().guest().unwrap();
+    assert!(!session.is_purpose_allowed("voice-notes"));
+    assert!(session.has_changed_policy());
+}
+
+#[test]
+fn an_answer_to_a_text_that_another_version_replaced_does_not_count() {
+    let bench = Bench::new();
+    let session = bench.open().guest().unwrap();
+    agree(&session);
+    session.withdraw("statistics").unwrap();
+    let mut asking = session.request_purpose("statistics").unwrap();
+    assert_eq!(asking.step().name(), "show");
+    let text = String::from_utf8(POLICY.to_vec()).unwrap().replace("\"version\": \"1.0.0\"", "\"version\": \"1.0.1\"");
+    session.offer_policy(Policy::read(text.as_bytes()).unwrap()).unwrap();
+    session.changed_policy().unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    asking.answer(Answer::Yes).unwrap();
+    assert!(!session.is_purpose_allowed("statistics"), "the yes was to the old text");
+    asking.answer(Answer::Yes).unwrap();
+    assert!(session.is_purpose_allowed("statistics"), "shown anew, it counts");
 }
 
 #[test]

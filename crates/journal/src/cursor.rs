@@ -144,7 +144,7 @@ impl CursorTable {
     ) -> Result<(), DiskError> {
         let (index, generation) = match self.cursors.get(&(segment, endpoint)) {
             Some(cursor) if cursor.up_to >= up_to => return Ok(()),
-            Some(cursor) => (cursor.index, cursor.generation + 1),
+            Some(cursor) => (cursor.index, cursor.generation.saturating_add(1)),
             None => {
                 self.allocate()?;
                 (self.free.first().copied().ok_or(DiskError::Full)?, 1)

@@ -279,10 +279,12 @@ impl Files {
 
 impl Inner {
     /// Decides about every file of a segment: in use, finished, taken in, or left alone.
-    fn take_in(&mut self, files: Files, damaged_manifest: bool) -> Result<(), DiskError> {
+    fn take_in(&mut self, mut files: Files, damaged_manifest: bool) -> Result<(), DiskError> {
+        // No store counts that far: a planted name must not use up the numbers. It is left alone.
+        files.headers.retain(|id, _| *id < u64::MAX / 2);
         let highest = files.headers.last_key_value().map_or(0, |(id, _)| *id);
         let known = self.manifest.state.next_segment;
-        self.next_segment = known.max(highest + 1).max(self.cursors.highest_segment().saturating_add(1));
+        self.next_segment = known.max(highest.saturating_add(1)).max(self.cursors.highest_segment().saturating_add(1));
         let is_missing = |id: &&u64| !files.headers.contains_key(id);
         self.report.missing = self.manifest.state.listed.keys().filter(is_missing).count() as u64;
         for (id, own) in files.headers {

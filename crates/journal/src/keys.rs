@@ -210,7 +210,7 @@ impl KeyTable {
             }
         };
         let generation = self.generation;
-        self.generation += 1;
+        self.generation = self.generation.saturating_add(1);
         let bytes = slot.encode(generation);
         let written = write_both(file.as_ref(), index, &bytes).and_then(|()| file.sync());
         if let Some(state) = self.slots.get_mut(index) {

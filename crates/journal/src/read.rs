@@ -299,8 +299,8 @@ impl Inner {
                 _ => continue,
             }
             let sequence = found.sequence;
-            batch.damaged += lose(segment, expected, sequence);
-            expected = sequence + 1;
+            batch.damaged = batch.damaged.saturating_add(lose(segment, expected, sequence));
+            expected = sequence.saturating_add(1);
             segment.note(Position { sequence, offset: found.offset, run: unsealer.run_offset() });
             let record = RecordId { segment: id, sequence };
             if self.is_done(segment, read.endpoint, sequence) || read.skip.contains(&record) {
@@ -316,12 +316,12 @@ impl Inner {
                     continue;
                 }
                 Err(Unsealing::Damaged) => {
-                    batch.damaged += lose(segment, sequence, sequence + 1);
+                    batch.damaged = batch.damaged.saturating_add(lose(segment, sequence, sequence.saturating_add(1)));
                     continue;
                 }
             };
             let Some((expires_ms, body)) = split(&plain) else {
-                batch.damaged += lose(segment, sequence, sequence + 1);
+                batch.damaged = batch.damaged.saturating_add(lose(segment, sequence, sequence.saturating_add(1)));
                 continue;
             };
             if expires_ms <= now_ms {
@@ -336,7 +336,7 @@ impl Inner {
             let body = Zeroizing::new(body.to_vec());
             batch.records.push(Record { id: record, domain: segment.header.slice.domain, expires_ms, body });
         }
-        batch.damaged += lose(segment, expected, segment.next);
+        batch.damaged = batch.damaged.saturating_add(lose(segment, expected, segment.next));
         Ok(true)
     }
 
@@ -412,7 +412,7 @@ impl Inner {
             if found.kind != Kind::Record || found.sequence < expected {
                 continue;
             }
-            expected = found.sequence + 1;
+            expected = found.sequence.saturating_add(1);
             let Ok(plain) = unsealer.open(Kind::Record, found.sequence, reader.body(&found)) else {
                 lost += 1;
                 continue;

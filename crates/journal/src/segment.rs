@@ -226,16 +226,17 @@ impl Segment {
                         // A run says where it goes on, so that what was lost just before it is counted too.
                         if found.sequence > self.next {
                             let begins = self.records == 0 && found.offset == HEADER as u64;
-                            report.lost += if begins { 0 } else { found.sequence - self.next };
+                            report.lost =
+                                report.lost.saturating_add(if begins { 0 } else { found.sequence - self.next });
                             self.gaps.insert(self.next, found.sequence);
                             self.next = found.sequence;
                         }
                     }
                     Kind::Record | Kind::Entry if found.sequence >= self.next => {
-                        report.lost += found.sequence - self.next;
+                        report.lost = report.lost.saturating_add(found.sequence - self.next);
                         self.gaps.insert(self.next, found.sequence);
                         self.note(Position { sequence: found.sequence, offset: found.offset, run });
-                        self.next = found.sequence + 1;
+                        self.next = found.sequence.saturating_add(1);
                         self.records += 1;
                     }
                     // A ledger counts anew from its last head where a batch was not finished.

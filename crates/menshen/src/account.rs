@@ -24,6 +24,8 @@ pub(crate) struct Account {
     pub(crate) declined_version: Option<String>,
     /// The newest version known to have arrived, by hash.
     pub(crate) arrived: Option<String>,
+    /// Its canonical document.
+    pub(crate) arrived_document: Option<String>,
     pub(crate) erases: BTreeMap<String, Erase>,
     uptime: Uptime,
 }
@@ -142,7 +144,10 @@ impl Account {
                 self.permissions.insert(*permission, asked);
             }
             What::Context { context, .. } => self.contexts.push(context.clone()),
-            What::PolicyArrived { policy, .. } => self.arrived = Some(policy.clone()),
+            What::PolicyArrived { policy, document, .. } => {
+                self.arrived = Some(policy.clone());
+                self.arrived_document = Some(document.clone());
+            }
             What::PolicyAccepted { policy, document, .. } => {
                 self.accepted = Some(Accepted { hash: policy.clone(), document: document.clone() });
             }

@@ -147,8 +147,12 @@ impl Core {
         }
         self.state = state;
         self.ledger = Ledger::Ready;
-        self.adopt_policies(shared)?;
-        self.take_in_markers(shared)?;
+        let adopted = self.adopt_policies(shared).and_then(|()| self.take_in_markers(shared));
+        if let Err(error) = adopted {
+            // Half of it would open what the other half closes.
+            self.ledger = Ledger::KeyNotReady;
+            return Err(error);
+        }
         self.look_up_keys(shared);
         Ok(())
     }
@@ -160,13 +164,27 @@ impl Core {
             self.policy = Arc::clone(&shared.bundled);
             return Ok(());
         };
-        if accepted.hash == shared.bundled.hash() {
-            self.policy = Arc::clone(&shared.bundled);
-            return Ok(());
+        self.policy = if accepted.hash == shared.bundled.hash() {
+            Arc::clone(&shared.bundled)
+        } else {
+            // The store kept what the ledger vouches for; it was checked when it was accepted.
+            Arc::new(Policy::read(accepted.document.as_bytes())?)
+        };
+        // What a version that arrived takes away stays away, whether or not this build brings it along.
+        if let Some(arrived) = self.state.arrived_document.clone()
+            && let Ok(policy) = Policy::read(arrived.as_bytes())
+        {
+            self.offer_if_newer(Arc::new(policy), shared)?;
         }
-        // The store kept what the ledger vouches for; it was checked when it was accepted.
-        self.policy = Arc::new(Policy::read(accepted.document.as_bytes())?);
-        self.offer(Arc::clone(&shared.bundled), shared)
+        self.offer_if_newer(Arc::clone(&shared.bundled), shared)
+    }
+
+    /// An older build than the accepted version is no failure: the accepted version governs.
+    fn offer_if_newer(&mut self, policy: Arc<Policy>, shared: &Shared) -> Result<(), Error> {
+        match self.offer(policy, shared) {
+            Err(Error::OlderPolicy { .. }) => Ok(()),
+            offered => offered,
+        }
     }
 
     /// Takes a newer version as pending.
@@ -194,6 +212,8 @@ impl Core {
                 policy: policy.hash().to_owned(),
                 version: theirs.version.to_string(),
                 effective_from: theirs.effective_from.to_string(),
+                document: String::from_utf8(policy.canonical().to_vec())
+                    .map_err(|_| Error::Internal { what: "canonical policy" })?,
             };
             self.commit(shared, vec![what])?;
         }
@@ -213,10 +233,16 @@ impl Core {
                     && matches!(state.status, Status::Given { .. } | Status::Opened)
             });
             if live {
+                let newly = self.closed.insert(purpose.clone());
+                let state = self.state.purposes.get(&purpose);
                 let epoch = state.map_or(domain.epoch, |state| state.epoch);
-                self.commit(shared, vec![What::DeniedByMarker { purpose, epoch }])?;
+                self.commit(shared, vec![What::DeniedByMarker { purpose: purpose.clone(), epoch }])?;
+                if newly {
+                    self.closed.remove(&purpose);
+                }
             }
-            shared.journal.clear_mark(&domain)?;
+            // One that cannot be removed now says the same again next time.
+            let _ = shared.journal.clear_mark(&domain);
         }
         Ok(())
     }
@@ -348,6 +374,11 @@ impl Core {
         if self.unknown_keys.contains(purpose) {
             return Ok(Some(build.build("key-not-ready", Remedy::Wait)));
         }
+        // A no holds on every legal basis but a legal duty; only consent weighs it among its own reasons.
+        let basis = declared.map(|p| p.legal_basis);
+        if self.said_no(purpose) && !matches!(basis, Some(LegalBasis::Consent | LegalBasis::LegalDuty)) {
+            return Ok(Some(build.build("consent-withdrawn", Remedy::Settings)));
+        }
         let decision = self.decide(&self.policy, at, id, now);
         let lost = self.missing_keys.contains(purpose);
         if decision.verdict == Verdict::Deny || (decision.verdict == Verdict::Ask && !lost) {
@@ -360,6 +391,11 @@ impl Core {
             return Ok(Some(build.build("key-missing", Remedy::Request)));
         }
         Ok(None)
+    }
+
+    fn said_no(&self, purpose: &str) -> bool {
+        let status = self.state.purposes.get(purpose).map(|state| &state.status);
+        matches!(status, Some(Status::Marked | Status::Withdrawn | Status::Refused))
     }
 
     pub(crate) fn ledger_denial(&self, build: &DenialBuilder<'_>) -> Option<Denial> {
@@ -543,7 +579,12 @@ impl Core {
         });
         let mut opened = Vec::new();
         for (_, id, purpose) in policy.purposes() {
-            if matches!(purpose.legal_basis, LegalBasis::Consent) {
+            if matches!(purpose.legal_basis, LegalBasis::Consent) || self.closed.contains(id.as_str()) {
+                continue;
+            }
+            // Agreeing to a version takes back no answer that the person gave to this purpose.
+            let given = self.state.purposes.get(id.as_str()).is_some_and(|s| matches!(s.status, Status::Given { .. }));
+            if self.said_no(id.as_str()) || (given && !self.missing_keys.contains(id.as_str())) {
                 continue;
             }
             let (epoch, alias) = self.key_for(shared, id.as_str())?;
@@ -574,6 +615,7 @@ impl Core {
         }
         self.policy = Arc::clone(policy);
         self.pending = None;
+        self.identifiers = IdentifierCache::default();
         for (purpose, epoch) in gone {
             self.close_domain(shared, &purpose, epoch);
         }
@@ -595,7 +637,7 @@ impl Core {
         let epoch = self.state.purposes.get(purpose).map_or(0, |state| state.epoch);
         let domain = Domain { account: self.account, purpose: label, epoch };
         // Where the marker cannot be written the entry may be; the gate is closed either way.
-        let _ = shared.journal.mark_denied(&domain);
+        let marked = shared.journal.mark_denied(&domain).is_ok();
         let had_key = self.state.purposes.get(purpose).is_some_and(|state| state.alias.is_some());
         let mut what = Vec::new();
         if had_key {
@@ -605,10 +647,11 @@ impl Core {
             Refusal::Refused(shown) => What::Refused { purpose: purpose.to_owned(), epoch, shown },
             Refusal::Withdrawn => What::Withdrawn { purpose: purpose.to_owned(), epoch },
         });
-        self.commit(shared, what)?;
+        let in_flight = self.exchanges.cancel(&domain);
+        self.commit(shared, what)
+            .map_err(|error| if marked { error } else { Error::Io { operation: "mark a denial" } })?;
         self.opened(purpose);
         self.close_domain(shared, purpose, epoch);
-        let in_flight = self.exchanges.cancel(&domain);
         // The entry is the proof now; a marker that stays is cleared at the next opening.
         let _ = shared.journal.clear_mark(&domain);
         let _ = shared.journal.clear_mark(&Domain { epoch: ANY_EPOCH, ..domain });
@@ -653,10 +696,14 @@ impl Core {
     pub(crate) fn maintain(&mut self, shared: &Shared) -> Result<Maintained, Error> {
         self.load(shared)?;
         self.look_up_keys(shared);
+        let mut done = Maintained::default();
+        // First what frees space: on a full disk it is what lets the rest go on.
+        let expired = shared.journal.expire()?;
+        done.expired_segments = expired.segments;
+        done.expired_records = expired.records;
         for purpose in self.closed.clone() {
             self.deny(shared, &purpose, Refusal::Withdrawn)?;
         }
-        let mut done = Maintained::default();
         for (purpose, epoch) in self.state.to_shred.clone() {
             let label = self.label(&shared.journal, &purpose)?;
             let domain = Domain { account: self.account, purpose: label, epoch };
@@ -667,9 +714,6 @@ impl Core {
                 done.waiting.push(purpose);
             }
         }
-        let expired = shared.journal.expire()?;
-        done.expired_segments = expired.segments;
-        done.expired_records = expired.records;
         Ok(done)
     }
 }

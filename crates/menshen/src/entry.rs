@@ -60,7 +60,7 @@ pub(crate) enum What {
     /// The policy and the law packs under which what follows is decided.
     Context { index: u32, context: Context },
     /// A newer version of the policy is there.
-    PolicyArrived { policy: String, version: String, effective_from: String },
+    PolicyArrived { policy: String, version: String, effective_from: String, document: String },
     /// The person agreed to a version. The document is kept, because a later app ships only the later one.
     PolicyAccepted { policy: String, version: String, document: String, shown: Shown },
     /// The person did not agree to a version; the accepted one still governs.

@@ -2,6 +2,7 @@
 //! input or output of its own; the next step follows from the account's state and what this flow asked so far.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use menshen_policy::document::{ConsentKind, Giver, LegalBasis, Permission, Place, Text};
@@ -26,8 +27,7 @@ pub enum Trigger {
     App,
 }
 
-/// What is to be done next.
-#[derive(Debug)]
+/// What is to be done next. Its `Debug` form is its name: a step may show a birth month.
 #[non_exhaustive]
 pub enum Step {
     /// Show this question; answer with [`Answer::Yes`] or [`Answer::No`].
@@ -69,8 +69,8 @@ impl Step {
     }
 }
 
-/// What the person or the system answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the person or the system answered. Its `Debug` form says nothing of the answer.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
     /// Yes to what is shown.
@@ -88,6 +88,18 @@ pub enum Answer {
     },
     /// What the system answered.
     System(PermissionState),
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer")
+    }
 }
 
 /// How a flow ended.
@@ -124,6 +136,8 @@ pub struct Flow {
     asked: BTreeSet<String>,
     refused: Option<Denial>,
     asks_again: Vec<String>,
+    /// The policies under which the step was computed: an answer to another text does not count.
+    shown_under: String,
 }
 
 impl Flow {
@@ -151,6 +165,7 @@ impl Flow {
             asked: BTreeSet::new(),
             refused: None,
             asks_again: Vec::new(),
+            shown_under: String::new(),
         };
         flow.advance()?;
         Ok(flow)
@@ -194,6 +209,11 @@ impl Flow {
     /// The answer does not fit the step, or it could not be written; the step then stays.
     pub fn answer(&mut self, answer: Answer) -> Result<&Step, Error> {
         let shared = Arc::clone(self.session.shared());
+        if self.session.read(|core, _| policies(core)) != self.shown_under {
+            // Another version came meanwhile: what is asked now may be another question.
+            self.advance()?;
+            return Ok(&self.step);
+        }
         match (&self.step, answer) {
             (Step::Show(prompt), answer @ (Answer::Yes | Answer::No)) => {
                 let prompt = prompt.clone();
@@ -320,6 +340,7 @@ impl Flow {
             }
             Ok(next)
         })?;
+        self.shown_under = self.session.read(|core, _| policies(core));
         self.step = match next {
             Next::Step(step) => step,
             Next::Denied(denial) => Step::Done(Outcome::Denied(self.refused.take().unwrap_or(denial))),
@@ -348,6 +369,12 @@ enum Next {
     Step(Step),
     Denied(Denial),
     Open,
+}
+
+/// The policies that a step depends on, by their hashes.
+fn policies(core: &Core) -> String {
+    let pending = core.pending.as_ref().map_or("", |pending| pending.policy.hash());
+    format!("{} {pending}", core.policy.hash())
 }
 
 fn permission_key(permission: Permission) -> String {

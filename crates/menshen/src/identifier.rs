@@ -15,12 +15,18 @@ use crate::prompt::hex;
 use crate::session::{Session, recipient_gate};
 
 /// An identifier in the form that the policy declares for its recipient.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MinimisedIdentifier {
     /// Its form.
     pub form: IdentifierForm,
     /// Its value in that form.
     pub value: String,
+}
+
+impl std::fmt::Debug for MinimisedIdentifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MinimisedIdentifier").field("form", &self.form).finish_non_exhaustive()
+    }
 }
 
 /// What became of a request for an identifier.
@@ -91,7 +97,9 @@ impl Session {
             if used.form == IdentifierForm::Refused {
                 return deny("identifier-refused", used.source.as_str());
             }
-            if let Some(known) = core.identifiers.handed.get(&(recipient.to_owned(), identifier)) {
+            if let Some(known) =
+                core.identifiers.handed.get(&(recipient.to_owned(), identifier)).filter(|k| k.form == used.form)
+            {
                 return Ok(Plan::Answer(IdentifierAnswer::Handed(known.clone())));
             }
             let Some((_, purpose)) = core.policy.purposes_of_recipient(recipient).next() else {

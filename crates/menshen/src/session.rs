@@ -64,7 +64,8 @@ pub enum Withdrawal {
     /// The gate is closed and marked, but the entry could not be written. [`Session::maintain`] tries again,
     /// and no restart opens the gate.
     Pending {
-        /// The code of what stood in the way.
+        /// The code of what stood in the way. `io` may mean that not even the marker could be written; then only this
+        /// process holds the gate closed, and the app should say so.
         code: &'static str,
     },
 }
@@ -126,9 +127,7 @@ impl Session {
         let result = act(&mut core, &self.inner.shared);
         let changed = self.swap_snapshot(&mut core, &states);
         drop(core);
-        if changed {
-            self.tell();
-        }
+        self.tell(changed);
         result
     }
 
@@ -158,13 +157,17 @@ impl Session {
         true
     }
 
-    fn tell(&self) {
+    fn tell(&self, changed: bool) {
+        // A recipient may end while every purpose and feature answers as before, so the switches always look.
+        self.run_switches();
+        if !changed {
+            return;
+        }
         let generation = self.inner.snapshot.load().generation();
         let listener = self.inner.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(listener) = listener {
             listener.changed(generation);
         }
-        self.run_switches();
     }
 
     /// The states of the permissions that the policy's features need.

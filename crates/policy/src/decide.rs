@@ -212,6 +212,11 @@ impl Policy {
             return Decision::deny(reasons);
         }
         if basis == LegalBasis::LegalDuty {
+            // A certain deny of the policy's own wins over everything; nothing else asks a legal duty.
+            if let Some((reason, true)) = self.find(question, &compiled.rules, basis).denied {
+                reasons.push(reason);
+                return Decision::deny(reasons);
+            }
             reasons.push(Reason::LegalDuty);
             return Decision { verdict: Verdict::Allow, ..Decision::deny(reasons) };
         }
