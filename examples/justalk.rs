@@ -1,4 +1,4 @@
-//! The main job on the policy of a family messenger. `--help` is this line: `--json`, `--interactive`, `--locale LOCALE`.
+//! The main job on the policy of a family messenger: `--json`, `--interactive`, `--locale LOCALE`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -5,6 +5,8 @@ use std::io::{BufRead, Write};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use menshen::policy::Month;
+use menshen::policy::document::Place;
 use menshen::{
     Answer, DeviceClock, Identifier, IdentifierReader, Now, Permission, PermissionState, PermissionStatus, Platform,
     Step, SystemClock,
@@ -154,7 +156,11 @@ impl Person {
             Step::Offer(offers) => {
                 let mut on = Vec::new();
                 for offer in offers {
-                    println!("\n  ┌ {}\n  └ {}", offer.name, offer.text);
+                    println!("\n  ┌ {}\n  │ {}", offer.name, offer.text);
+                    for line in &offer.particulars {
+                        println!("  │   {} {}", line.label, line.text);
+                    }
+                    println!("  └ {}", offer.source);
                     if choose("  [1] on   [2] off", 2) == 1 {
                         on.push(offer.purpose.clone());
                     }
@@ -162,8 +168,8 @@ impl Person {
                 Answer::Switches(on)
             }
             Step::AskSubject => Answer::Subject {
-                born: line("  born in (YYYY-MM)"),
-                place: line("  living in (country, such as CN, DE, US-CA)"),
+                born: ask("  born in (YYYY-MM)", |text| Month::parse(text).is_some()),
+                place: ask("  living in (a code such as CN, DE, US-CA)", |text| Place::parse(text).is_ok()),
             },
             Step::ConfirmSubject { born, place } => {
                 if choose(&format!("  born {born}, living in {place}:  [1] right   [2] change"), 2) == 1 {
@@ -191,6 +197,22 @@ fn line(prompt: &str) -> String {
     let mut text = String::new();
     let _ = std::io::stdin().lock().read_line(&mut text);
     text.trim().to_owned()
+}
+
+/// A line of the right form; asked again until it is, or until the input ends.
+fn ask(prompt: &str, is_good: impl Fn(&str) -> bool) -> String {
+    for _ in 0..100 {
+        let text = line(prompt);
+        if is_good(&text) {
+            return text;
+        }
+        if text.is_empty() {
+            break;
+        }
+        println!("  not of that form, please try again");
+    }
+    eprintln!("error: without an answer the story cannot go on");
+    std::process::exit(2)
 }
 
 /// A number from 1 to `most`; the last one, the refusal, when the input ends.

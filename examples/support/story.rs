@@ -79,6 +79,10 @@ pub(crate) fn main(app: &App) -> std::process::ExitCode {
                 let folder = PathBuf::from(given.next().unwrap_or_default());
                 return finish(record_until_killed(app, &folder));
             }
+            "--help" => {
+                println!("--json, --interactive, --locale LOCALE (one of {})", locales(app).join(", "));
+                return std::process::ExitCode::SUCCESS;
+            }
             other => {
                 eprintln!("unknown argument `{other}`; known: --json, --interactive, --locale LOCALE");
                 return std::process::ExitCode::from(2);
@@ -181,6 +185,8 @@ struct Story<'a> {
     document: Value,
     facts: Map<String, Value>,
     bad: Vec<String>,
+    /// The account that the rest of the story is told with.
+    account: &'static str,
 }
 
 impl Story<'_> {
@@ -197,6 +203,7 @@ impl Story<'_> {
             document,
             facts: Map::new(),
             bad: Vec::new(),
+            account: "somebody",
         };
         let version = story.document["version"].as_str().unwrap_or_default().to_owned();
         println!("{} · policy {version} · store sealed with a file key\n", app.title);
@@ -292,7 +299,6 @@ impl Story<'_> {
         self.line(1, "before consent", &format!("{} attempts refused, {reads} reads of the platform", reasons.len()));
         let first: Vec<String> = reasons
             .iter()
-            .step_by(2)
             .map(|(what, code, source)| format!("{what}: {code} ({})", source.as_deref().unwrap_or("no clause")))
             .collect();
         first.iter().for_each(|text| self.note(text));
@@ -335,8 +341,9 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn scripted(&self, menshen: &Menshen, locale: &str) -> Result<Session, Failure> {
-        let session = menshen.session("the scripted person")?;
+    fn scripted(&mut self, menshen: &Menshen, locale: &str) -> Result<Session, Failure> {
+        self.account = "the scripted person";
+        let session = menshen.session(self.account)?;
         session.set_locale(locale);
         let mut person = self.stage.person(self.app, self.app.yes);
         session.first_launch()?.drive(&mut |step: &Step| person.answer(step))?;
@@ -650,7 +657,7 @@ impl Story<'_> {
     /// What of the withdrawn purpose can be read in a copy of the store with the keys as they are now.
     fn readable_in(&self, copy: &str) -> Result<(usize, bool, bool), Failure> {
         let menshen = open(&self.document, &self.path(copy), &self.path("keys"), &self.stage)?;
-        let session = menshen.session("somebody")?;
+        let session = menshen.session(self.account)?;
         let open = session.is_purpose_allowed(self.app.analytics);
         let mut readable = 0;
         while let Some(request) = session.next_upload()? {
@@ -763,8 +770,8 @@ impl Story<'_> {
             11,
             "evidence",
             &format!(
-                "menshen verify: {}, {entries} entries, {} receipts; one flipped byte in a copy: {}",
-                if entries > 0 { "ok" } else { "broken" },
+                "ledger {}, {entries} entries, {} receipts; one flipped byte in a copy: {}",
+                if entries > 0 { "verified" } else { "broken" },
                 receipts.len(),
                 if found { "found" } else { "missed" }
             ),
