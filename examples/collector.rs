@@ -48,19 +48,18 @@ fn main() -> Result<(), Failure> {
     };
     session.first_launch()?.drive(&mut |step: &Step| person.answer(step))?;
 
-    // Every event carries its number, so that the record on the wire finds the one that was recorded.
-    let mut recorded: BTreeMap<i64, (&str, Fields)> = BTreeMap::new();
+    // One field of every event is unlike in all of them, so that the record on the wire finds what was recorded.
+    let mut recorded: BTreeMap<String, (&str, Fields)> = BTreeMap::new();
     let numbers = [i64::MIN, i64::MAX, -1].into_iter().chain(0..);
     for (number, (event, mut fields)) in numbers.zip(events()) {
-        fields.push(("times".to_owned(), Value::Integer(number)));
+        fields.push((distinct(event).to_owned(), Value::Integer(number)));
         assert!(matches!(session.record(event, fields.clone())?, Recorded::Buffered));
-        recorded.insert(number, (event, fields));
+        recorded.insert(format!("{event} {number}"), (event, fields));
     }
     let transport = Transport::new()?;
     while let Some(request) = session.next_upload()? {
         for (uid, event, number) in on_the_wire(&request.body)? {
-            let (name, fields) = &recorded[&number];
-            assert_eq!(*name, event);
+            let (_, fields) = &recorded[&format!("{event} {number}")];
             let attributes: serde_json::Map<_, _> = fields.iter().map(|(k, v)| (k.clone(), plain(v))).collect();
             println!("{}", json!({ "uid": uid, "event": event, "attributes": attributes }));
         }
@@ -73,6 +72,15 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
+/// The whole number that tells the events of a name apart.
+fn distinct(event: &str) -> &'static str {
+    match event {
+        "call_ended" => "seconds",
+        "app_crashed" => "signal",
+        _ => "times",
+    }
+}
+
 /// Ordinary values, and those at the edges.
 fn events() -> Vec<(&'static str, Fields)> {
     let mut events = Vec::new();
@@ -83,6 +91,11 @@ fn events() -> Vec<(&'static str, Fields)> {
     }
     for number in [0.0, -0.5, 1.0 / 3.0, f64::MAX, f64::MIN_POSITIVE, 1e21, 123_456_789.125] {
         events.push(("feature_used", fields! { "feature" => "number", "seconds" => number }));
+    }
+    for number in 0..100 {
+        let text = format!("trace {number}");
+        events.push(("app_crashed", fields! { "trace" => text, "foreground" => true, "free_memory_mb" => 512.5 }));
+        events.push(("call_ended", fields! { "video" => number % 2 == 0, "packet_loss" => 0.01, "codec" => "opus" }));
     }
     for number in 0..200 {
         events.push((
@@ -113,7 +126,9 @@ fn on_the_wire(body: &[u8]) -> Result<Vec<Sent>, Failure> {
             let value =
                 |key: &str| record.attributes.iter().find(|pair| pair.key == key)?.value.as_ref()?.value.clone();
             let Some(Wire::StringValue(uid)) = value("log.record.uid") else { panic!("a record has no uid") };
-            let Some(Wire::IntValue(number)) = value("times") else { panic!("a record has no number") };
+            let Some(Wire::IntValue(number)) = value(distinct(&record.event_name)) else {
+                panic!("a record has no number")
+            };
             (uid, record.event_name.clone(), number)
         })
         .collect())
