@@ -180,3 +180,12 @@ pub(crate) fn event_fields(event: &str, number: u64, text: &str) -> Fields {
         _ => Fields::new(),
     }
 }
+
+/// A value as it stands in the closing table.
+pub(crate) fn word(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+pub(crate) fn words(list: &[Value]) -> String {
+    list.iter().map(word).collect::<Vec<_>>().join(", ")
+}

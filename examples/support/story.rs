@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::probe::{
     CANARIES, EVENTS, accepted, canary, copy_folder, count_canaries, drain_numbers, folder_bytes, is_erase, list,
-    megabytes, next_version, progress, purposes_in, purposes_of_records,
+    megabytes, next_version, progress, purposes_in, purposes_of_records, word, words,
 };
 use crate::receiver::{Behaviour, Receiver};
 use crate::stage::{FakePlatform, Person, StoryClock, raw};
@@ -232,6 +232,17 @@ impl Story<'_> {
 
         let seconds = began.elapsed().as_secs_f64();
         story.fact("seconds", (seconds * 10.0).round() / 10.0);
+        println!();
+        for (key, value) in &story.facts {
+            let value = match value {
+                Value::Array(list) => format!("{} ({})", list.len(), words(list)),
+                Value::Object(map) => {
+                    map.iter().map(|(k, v)| format!("{k} {}", word(v))).collect::<Vec<_>>().join(", ")
+                }
+                other => word(other),
+            };
+            println!("   {key:<28} {value}");
+        }
         println!();
         if story.bad.is_empty() {
             println!("everything allowed was delivered once; nothing else left the device   ({seconds:.1} s)");
