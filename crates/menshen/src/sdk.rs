@@ -49,7 +49,7 @@ impl Store {
         }
     }
 
-    /// Further folders outside the store in which a denial is marked, so that files rolled back do not undo it.
+    /// Further folders outside the store in which a denial is marked, so that it holds where the store's own folder cannot be written.
     ///
     /// # Errors
     /// A path is there and is no folder, or the folder cannot be created.
@@ -207,6 +207,9 @@ impl Menshen {
         }
         let session = Session::open(Arc::clone(&self.shared), account)?;
         sessions.insert(account, session.downgrade());
+        drop(sessions);
+        // The first look at the platform is the host's code, so it runs with nothing locked.
+        session.refresh()?;
         Ok(session)
     }
 

@@ -96,7 +96,6 @@ impl Session {
                 listener: Mutex::new(None),
             }),
         };
-        session.refresh()?;
         Ok(session)
     }
 
