@@ -134,7 +134,6 @@ pub struct Flow {
     step: Step,
     /// What this flow has already asked; nothing is asked twice in one flow.
     asked: BTreeSet<String>,
-    refused: Option<Denial>,
     asks_again: Vec<String>,
     /// The policies under which the step was computed: an answer to another text does not count.
     shown_under: String,
@@ -163,7 +162,6 @@ impl Flow {
             goal,
             step: Step::AskSubject,
             asked: BTreeSet::new(),
-            refused: None,
             asks_again: Vec::new(),
             shown_under: String::new(),
         };
@@ -343,7 +341,7 @@ impl Flow {
         self.shown_under = self.session.read(|core, _| policies(core));
         self.step = match next {
             Next::Step(step) => step,
-            Next::Denied(denial) => Step::Done(Outcome::Denied(self.refused.take().unwrap_or(denial))),
+            Next::Denied(denial) => Step::Done(Outcome::Denied(denial)),
             Next::Open => match &self.goal {
                 Goal::Feature { feature, .. } => Step::Done(Outcome::Allowed(self.session.permit(feature))),
                 _ => Step::Done(Outcome::Finished { asks_again: std::mem::take(&mut self.asks_again) }),
