@@ -54,6 +54,14 @@ impl Bench {
         self.try_open().unwrap()
     }
 
+    /// The store open, with a guest who agreed to everything.
+    fn agreed(&self) -> (Menshen, Session) {
+        let menshen = self.open();
+        let session = menshen.guest().unwrap();
+        agree(&session);
+        (menshen, session)
+    }
+
     /// Destroys the platform key that the purpose's latest grant names.
     fn lose_key_of(&self, session: &Session, purpose: &str) {
         let ledger: serde_json::Value = serde_json::from_str(&session.export_ledger().unwrap()).unwrap();
@@ -89,9 +97,7 @@ fn is_denied(recorded: &Recorded, code: &str) -> bool {
 #[test]
 fn while_the_key_store_is_not_ready_everything_is_closed_and_nothing_is_lost() {
     let bench = Bench::new();
-    let menshen = bench.open();
-    let session = menshen.guest().unwrap();
-    agree(&session);
+    let (menshen, session) = bench.agreed();
     assert_eq!(record(&session), Recorded::Buffered);
     drop((session, menshen));
 
@@ -111,9 +117,7 @@ fn while_the_key_store_is_not_ready_everything_is_closed_and_nothing_is_lost() {
 #[test]
 fn a_withdrawal_that_cannot_be_written_is_pending_closed_and_stays_closed_over_a_restart() {
     let bench = Bench::new();
-    let menshen = bench.open();
-    let session = menshen.guest().unwrap();
-    agree(&session);
+    let (menshen, session) = bench.agreed();
     bench.disk.set_fault(Some(Fault::From(0, DiskError::Full)));
     let withdrawal = session.withdraw("statistics").unwrap();
     assert!(matches!(withdrawal, Withdrawal::Pending { .. }), "{withdrawal:?}");
@@ -134,9 +138,7 @@ fn a_withdrawal_that_cannot_be_written_is_pending_closed_and_stays_closed_over_a
 #[test]
 fn a_withdrawal_before_the_key_is_there_holds_over_a_restart() {
     let bench = Bench::new();
-    let menshen = bench.open();
-    let session = menshen.guest().unwrap();
-    agree(&session);
+    let (menshen, session) = bench.agreed();
     drop((session, menshen));
 
     bench.keys.set_state(KeyState::NotYet);
@@ -156,9 +158,7 @@ fn a_withdrawal_before_the_key_is_there_holds_over_a_restart() {
 #[test]
 fn a_withdrawal_before_the_key_is_there_is_completed_by_its_process() {
     let bench = Bench::new();
-    let menshen = bench.open();
-    let session = menshen.guest().unwrap();
-    agree(&session);
+    let (menshen, session) = bench.agreed();
     drop((session, menshen));
 
     bench.keys.set_state(KeyState::NotYet);
@@ -198,9 +198,7 @@ fn a_permit_does_not_outlive_a_closing_of_its_feature_nor_serve_another_account(
 #[test]
 fn a_marker_on_a_contract_closes_it_over_a_restart_and_a_new_version_does_not_reopen_it() {
     let bench = Bench::new();
-    let menshen = bench.open();
-    let session = menshen.guest().unwrap();
-    agree(&session);
+    let (menshen, session) = bench.agreed();
     bench.disk.set_fault(Some(Fault::From(0, DiskError::Full)));
     assert!(matches!(session.withdraw("messaging").unwrap(), Withdrawal::Pending { .. }));
     bench.disk.set_fault(None);
@@ -223,9 +221,7 @@ fn a_marker_on_a_contract_closes_it_over_a_restart_and_a_new_version_does_not_re
 #[test]
 fn what_an_offered_version_took_away_stays_away_over_a_restart() {
     let bench = Bench::new();
-    let menshen = bench.open();
-    let session = menshen.guest().unwrap();
-    agree(&session);
+    let (menshen, session) = bench.agreed();
     let mut next: serde_json::Value = serde_json::from_slice(POLICY).unwrap();
     next["version"] = "1.1.0".into();
     next["purposes"].as_object_mut().unwrap().remove("voice-notes");
@@ -261,9 +257,7 @@ fn an_answer_to_a_text_that_another_version_replaced_does_not_count() {
 #[test]
 fn a_pending_withdrawal_is_completed_without_a_question_once_the_disk_works() {
     let bench = Bench::new();
-    let menshen = bench.open();
-    let session = menshen.guest().unwrap();
-    agree(&session);
+    let (_menshen, session) = bench.agreed();
     bench.disk.set_fault(Some(Fault::From(0, DiskError::Full)));
     assert!(matches!(session.withdraw("statistics").unwrap(), Withdrawal::Pending { .. }));
     bench.disk.set_fault(None);
@@ -276,9 +270,7 @@ fn a_withdrawal_interrupted_at_any_operation_never_leaves_the_gate_open_once_it_
     let mut done = 0;
     for at in 0..40 {
         let bench = Bench::new();
-        let menshen = bench.open();
-        let session = menshen.guest().unwrap();
-        agree(&session);
+        let (menshen, session) = bench.agreed();
         bench.disk.set_fault(Some(Fault::HalfThenNothing(at)));
         let answer = session.withdraw("statistics").unwrap();
         assert!(!session.is_purpose_allowed("statistics"), "operation {at}: {answer:?}");
@@ -296,9 +288,7 @@ fn a_withdrawal_interrupted_at_any_operation_never_leaves_the_gate_open_once_it_
 #[test]
 fn a_ledger_rolled_back_behind_its_anchor_opens_nothing() {
     let bench = Bench::new();
-    let menshen = bench.open();
-    let session = menshen.guest().unwrap();
-    agree(&session);
+    let (menshen, session) = bench.agreed();
     drop((session, menshen));
     let old = bench.disk.snapshot();
     let menshen = bench.open();
@@ -318,9 +308,7 @@ fn a_ledger_rolled_back_behind_its_anchor_opens_nothing() {
 #[test]
 fn a_lost_purpose_key_is_a_denial_until_the_person_is_asked_again() {
     let bench = Bench::new();
-    let menshen = bench.open();
-    let session = menshen.guest().unwrap();
-    agree(&session);
+    let (menshen, session) = bench.agreed();
     assert_eq!(record(&session), Recorded::Buffered);
     let domain = session.domain("statistics").unwrap().unwrap();
     bench.lose_key_of(&session, "statistics");
@@ -338,9 +326,7 @@ fn a_lost_purpose_key_is_a_denial_until_the_person_is_asked_again() {
 #[test]
 fn what_rests_on_a_contract_and_lost_its_key_opens_with_the_notice_agreed_again() {
     let bench = Bench::new();
-    let menshen = bench.open();
-    let session = menshen.guest().unwrap();
-    agree(&session);
+    let (_menshen, session) = bench.agreed();
     bench.lose_key_of(&session, "messaging");
     session.refresh().unwrap();
     assert!(!session.is_allowed("messages"));
@@ -440,9 +426,7 @@ fn a_snapshot_denies_once_its_time_is_over() {
 fn nothing_of_a_withdrawn_purpose_is_handed_out_after_the_call_returned_whatever_runs_beside_it() {
     for _ in 0..50 {
         let bench = Bench::new();
-        let menshen = bench.open();
-        let session = menshen.guest().unwrap();
-        agree(&session);
+        let (_menshen, session) = bench.agreed();
         for _ in 0..20 {
             assert_eq!(record(&session), Recorded::Buffered);
         }
