@@ -51,7 +51,7 @@ impl Journal {
         if append.body.len() > MAX_RECORD_BYTES {
             return Err(Error::TooLarge { limit: MAX_RECORD_BYTES });
         }
-        self.inner().append(append)
+        self.proven()?.append(append)
     }
 
     /// Makes everything appended so far survive a power loss, if the device honours a sync.
@@ -181,7 +181,8 @@ impl Inner {
         let (slice, label) = self.slice_slot(slice)?;
         let id = self.next_segment;
         self.next_segment += 1;
-        let mut segment = Segment::new(Header { store: self.store, id, slice, label });
+        let mut segment =
+            Segment::new(Header { store: self.store, id, algorithm: self.options.algorithm, slice, label });
         let (run, run_header) = self.new_run(&segment, first)?;
         let mut bytes = segment.header.encode();
         segment.end = (bytes.len() + run_header.len()) as u64;
@@ -209,7 +210,7 @@ impl Inner {
         let slice_key = slice_key.ok_or(Error::Key(KeyError::NotFound))?;
         let salt = self.fill::<32>()?;
         let (key, commitment) = run_key(&slice_key, &segment.hash, &salt).ok_or(Error::Key(KeyError::Suspect))?;
-        let key = SealingKey::new(&key).ok_or(Error::Key(KeyError::Suspect))?;
+        let key = SealingKey::new(segment.header.algorithm, &key).ok_or(Error::Key(KeyError::Suspect))?;
         Ok((Run { key, offset: segment.end, first }, RunHeader { first, salt, commitment }.encode()))
     }
 

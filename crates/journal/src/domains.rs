@@ -83,6 +83,7 @@ impl Journal {
     /// ready; the disk failed.
     pub fn create_domain(&self, domain: &Domain, alias: &Alias) -> Result<(), Error> {
         let mut inner = self.inner();
+        inner.unlock_store()?;
         inner.create_domain(domain, alias)
     }
 
@@ -130,11 +131,11 @@ impl Journal {
 }
 
 impl Inner {
-    fn unlock_store(&mut self) -> Result<(), KeyError> {
+    pub(crate) fn unlock_store(&mut self) -> Result<(), KeyError> {
         if self.wrapped(&Domain::STORE).is_none() {
             let keyless = |slot: &Slot| matches!(slot, Slot::Store(_) | Slot::Label { .. });
-            let is_unused = self.segments.is_empty() && self.report.quarantined == 0 && self.report.missing == 0;
-            if !is_unused || self.table.damaged() > 0 || !self.table.live().all(keyless) {
+            let is_unused = self.segments.is_empty() && self.report.quarantined == 0 && self.manifest.is_unwritten();
+            if !is_unused || !self.table.live().all(keyless) {
                 return Err(KeyError::NotFound);
             }
             let alias = Alias::random(self.effects.randomness.as_ref()).map_err(|_| KeyError::Suspect)?;
@@ -174,12 +175,9 @@ impl Inner {
         let secret = Zeroizing::new(self.fill::<32>()?);
         let keys: Arc<dyn KeyProvider> = Arc::clone(&self.effects.keys);
         keys.create(alias)?;
-        let written = self.write_domain_slot(domain, alias, &secret);
-        if written.is_err() {
-            // The key protects nothing and nobody knows it; a failure here leaves an unused key behind.
-            let _ = keys.destroy(alias);
-        }
-        written
+        // After a failed write nobody knows whether the slot is there, so its key stays; one that no slot names is
+        // swept up later.
+        self.write_domain_slot(domain, alias, &secret)
     }
 
     fn write_domain_slot(&mut self, domain: &Domain, alias: &Alias, secret: &Secret) -> Result<(), Error> {
@@ -274,7 +272,12 @@ impl Inner {
         destroyed.at("write the keys")?;
         let of_domain = self.segments.iter().filter(|(_, segment)| segment.header.slice.domain == *domain);
         let ids: Vec<u64> = of_domain.map(|(id, _)| *id).collect();
-        self.remove(&ids, false)?;
+        // The files go once the bookkeeping is proven; without their key they are noise already.
+        match self.prove() {
+            Ok(()) => self.remove(&ids, false).map(|_| ())?,
+            Err(Error::Key(_)) => return Ok(Shredding::Pending),
+            Err(error) => return Err(error),
+        }
         if !gone {
             return Ok(Shredding::Pending);
         }

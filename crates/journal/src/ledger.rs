@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::append::{MAX_RECORD_BYTES, padded};
 use crate::bytes::{Reader, Writer};
-use crate::cipher::{self, SealingKey, TAG};
+use crate::cipher::{self, Algorithm, SealingKey, TAG};
 use crate::effects::KeyError;
 use crate::error::{At, Error};
 use crate::frame::{self, FrameReader, Kind, Step};
@@ -188,7 +188,7 @@ impl Journal {
         if entries.iter().any(|entry| entry.len() > MAX_RECORD_BYTES) {
             return Err(Error::TooLarge { limit: MAX_RECORD_BYTES });
         }
-        let head = self.inner().ledger_append(account, entries)?;
+        let head = self.proven()?.ledger_append(account, entries)?;
         self.anchor_head(account, &head);
         Ok(head)
     }
@@ -199,7 +199,7 @@ impl Journal {
     /// The account's essential domain cannot be unlocked, or the disk failed.
     pub fn ledger_read(&self, account: Label) -> Result<LedgerContents, Error> {
         let anchored = self.anchored();
-        self.inner().ledger_read(account, &anchored)
+        self.proven()?.ledger_read(account, &anchored)
     }
 
     /// The heads in the anchor. One that cannot be read says nothing.
@@ -252,7 +252,7 @@ impl Inner {
 
     fn seed_key(&mut self, domain: &Domain, public_key: &[u8]) -> Result<SealingKey, Error> {
         let key = self.derive(domain, &[&b"menshen/0/ledger-seed"[..], public_key].concat())?;
-        SealingKey::new(&key).ok_or(Error::Key(KeyError::Suspect))
+        SealingKey::new(Algorithm::default(), &key).ok_or(Error::Key(KeyError::Suspect))
     }
 
     fn ledger_slot(&self, domain: &Domain) -> Option<([u8; 32], Vec<u8>)> {
@@ -342,13 +342,14 @@ impl Inner {
 
     fn read_ledger_segment(&mut self, id: u64, public_key: Option<&[u8; 32]>, chain: &mut Chain) -> Result<(), Error> {
         let Some(segment) = self.segments.get(&id) else { return Ok(()) };
-        let (slice, label, hash) = (segment.header.slice, segment.header.label, segment.hash);
+        let (slice, label) = (segment.header.slice, segment.header.label);
         let account = slice.domain.account.number();
         let Some(key) = self.slice_key(&slice, label)? else {
             chain.broken = Some(chain.entries.len() as u64);
             return Ok(());
         };
-        let mut unsealer = Unsealer::new(key, hash);
+        let Some(segment) = self.segments.get(&id) else { return Ok(()) };
+        let mut unsealer = Unsealer::new(key, segment);
         let file = self.disk.open(&segment::name(id)).at("read the ledger")?;
         let mut reader = FrameReader::new(file.as_ref(), segment::HEADER as u64).at("read the ledger")?;
         loop {

@@ -12,6 +12,7 @@
 )]
 
 mod append;
+mod books;
 mod bytes;
 mod cipher;
 mod cursor;
@@ -34,6 +35,7 @@ mod segment;
 pub mod simulated;
 
 pub use append::{Append, MAX_RECORD_BYTES};
+pub use cipher::Algorithm;
 pub use delivery::Expired;
 pub use domains::Shredding;
 pub use effects::{

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::append::PREFIX;
 use crate::bytes::Reader;
-use crate::cipher::{self, SealingKey, Secret};
+use crate::cipher::{self, Algorithm, SealingKey, Secret};
 use crate::cursor::Position;
 use crate::effects::{DiskError, DiskFile, KeyError};
 use crate::error::{At, Error};
@@ -75,7 +75,7 @@ impl Journal {
     /// # Errors
     /// The disk failed.
     pub fn read_batch(&self, read: &Read<'_>) -> Result<Batch, Error> {
-        self.inner().read_batch(read)
+        self.proven()?.read_batch(read)
     }
 
     /// Whole records of a domain on disk, those already delivered but not yet removed included.
@@ -106,6 +106,7 @@ enum RunKey {
 /// Unseals what runs of one segment sealed.
 pub(crate) struct Unsealer {
     slice_key: Secret,
+    algorithm: Algorithm,
     hash: [u8; 32],
     run: RunKey,
     run_offset: u64,
@@ -119,8 +120,9 @@ pub(crate) enum Unsealing {
 }
 
 impl Unsealer {
-    pub(crate) fn new(slice_key: Secret, hash: [u8; 32]) -> Self {
-        Self { slice_key, hash, run: RunKey::Unknown, run_offset: 0 }
+    pub(crate) fn new(slice_key: Secret, segment: &Segment) -> Self {
+        let (algorithm, hash) = (segment.header.algorithm, segment.hash);
+        Self { slice_key, algorithm, hash, run: RunKey::Unknown, run_offset: 0 }
     }
 
     /// Takes in a run's header; the second copy changes nothing.
@@ -135,7 +137,8 @@ impl Unsealer {
         self.run = if !cipher::same(&commitment, &header.commitment) {
             RunKey::Wrong
         } else {
-            SealingKey::new(&key).map_or(RunKey::Unknown, |key| RunKey::Good { first, key: Box::new(key) })
+            SealingKey::new(self.algorithm, &key)
+                .map_or(RunKey::Unknown, |key| RunKey::Good { first, key: Box::new(key) })
         };
     }
 
@@ -279,7 +282,7 @@ impl Inner {
         let up_to = self.cursors.up_to(id, read.endpoint);
         let place = segment.place_before(up_to);
         let mut expected = place.sequence;
-        let mut unsealer = Unsealer::new(key, segment.hash);
+        let mut unsealer = Unsealer::new(key, segment);
         if place.offset > segment::HEADER as u64 {
             unsealer.enter_at(file, place.run)?;
         }
@@ -392,10 +395,12 @@ impl Inner {
         use crate::frame::HEADER;
         let Some(segment) = self.segments.get(&old) else { return Err(Error::Io { operation: "find a segment" }) };
         let (slice, label, next) = (segment.header.slice, segment.header.label, segment.next);
-        let mut unsealer = match self.slice_key(&slice, label)? {
-            Some(key) => Unsealer::new(key, segment_hash(&self.segments, old)),
+        let key = match self.slice_key(&slice, label)? {
+            Some(key) => key,
             None => return Err(Error::Key(KeyError::NotFound)),
         };
+        let Some(segment) = self.segments.get(&old) else { return Err(Error::Io { operation: "find a segment" }) };
+        let mut unsealer = Unsealer::new(key, segment);
         let file = self.disk.open(&segment::name(old)).at("read a segment")?;
         let mut lost = 0;
         let mut expected = 0;
@@ -433,16 +438,11 @@ impl Inner {
         segment.unsynced = false;
         let header = segment.header.clone();
         for (endpoint, up_to) in self.cursors.of(old) {
-            let start = Position { sequence: 0, offset: 0, run: 0 };
-            self.cursors.advance(new, endpoint, up_to, start).at("write the cursors")?;
+            self.cursors.advance(&self.store, new, endpoint, up_to).at("write the cursors")?;
         }
         self.cursors.sync().at("sync the cursors")?;
         Ok((lost, header))
     }
-}
-
-fn segment_hash(segments: &std::collections::BTreeMap<u64, Segment>, id: u64) -> [u8; 32] {
-    segments.get(&id).map_or([0; 32], |segment| segment.hash)
 }
 
 /// Notes that these records will never be read; how many of them were not known to be lost.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bytes::{Reader, Writer, checked};
-use crate::cipher::{self, Secret};
+use crate::cipher::{self, Algorithm, Secret};
 use crate::cursor::Position;
 use crate::effects::{DiskError, DiskFile};
 use crate::frame::{self, FrameReader, Kind, Step};
@@ -14,8 +14,8 @@ use crate::ranges::Ranges;
 /// Length of a segment's header.
 pub(crate) const HEADER: usize = 128;
 const MAGIC: &[u8; 8] = b"menshen\x01";
-/// ChaCha20-Poly1305 with keys by HKDF-SHA-256.
-const ALGORITHM: u8 = 1;
+/// 0 until the format is final.
+const FORMAT: u8 = 0;
 /// Bytes in a run's header, which stands there twice.
 const RUN_BODY: usize = 64;
 /// How far the second copy of a run's header is behind the first.
@@ -28,6 +28,7 @@ const STRIDE: u64 = 64;
 pub(crate) struct Header {
     pub(crate) store: [u8; 16],
     pub(crate) id: u64,
+    pub(crate) algorithm: Algorithm,
     pub(crate) slice: Slice,
     /// The slice's random label: a slice made anew is another.
     pub(crate) label: u64,
@@ -36,7 +37,8 @@ pub(crate) struct Header {
 impl Header {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Writer(Vec::with_capacity(HEADER));
-        out.bytes(MAGIC).u8(0).u8(ALGORITHM).u8(self.slice.lane.number()).u8(0).bytes(&self.store).u64(self.id);
+        out.bytes(MAGIC).u8(FORMAT).u8(self.algorithm.number()).u8(self.slice.lane.number()).u8(0);
+        out.bytes(&self.store).u64(self.id);
         write_domain(&mut out, &self.slice.domain);
         out.u64(self.slice.width).u64(self.slice.bucket).u32(self.slice.generation).u64(self.label);
         out.0.resize(HEADER - 4, 0);
@@ -46,16 +48,17 @@ impl Header {
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut read = Reader(checked(bytes)?);
-        if read.array::<8>()? != *MAGIC || read.u8()? != 0 || read.u8()? != ALGORITHM {
+        if read.array::<8>()? != *MAGIC || read.u8()? != FORMAT {
             return None;
         }
+        let algorithm = Algorithm::from_number(read.u8()?)?;
         let lane = Lane::from_number(read.u8()?)?;
         read.u8()?;
         let store = read.array()?;
         let id = read.u64()?;
         let domain = read_domain(&mut read)?;
         let slice = Slice { domain, lane, width: read.u64()?, bucket: read.u64()?, generation: read.u32()? };
-        Some(Self { store, id, slice, label: read.u64()? })
+        Some(Self { store, id, algorithm, slice, label: read.u64()? })
     }
 
     pub(crate) fn hash(&self) -> [u8; 32] {

@@ -83,11 +83,13 @@ pub(crate) fn put(bench: &Bench, journal: &Journal, domain: Domain, body: &[u8])
 }
 
 pub(crate) fn read(journal: &Journal, endpoint: Label, domains: &[Domain]) -> Batch {
+    try_read(journal, endpoint, domains).unwrap()
+}
+
+pub(crate) fn try_read(journal: &Journal, endpoint: Label, domains: &[Domain]) -> Result<Batch, Error> {
     let skip = HashSet::new();
     let lane = Lane::Telemetry;
-    journal
-        .read_batch(&Read { endpoint, lane, domains, max_records: 100_000, max_bytes: usize::MAX, skip: &skip })
-        .unwrap()
+    journal.read_batch(&Read { endpoint, lane, domains, max_records: 100_000, max_bytes: usize::MAX, skip: &skip })
 }
 
 pub(crate) fn bodies(batch: &Batch) -> Vec<Vec<u8>> {
