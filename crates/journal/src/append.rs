@@ -25,7 +25,7 @@ const MAX_SEGMENTS: usize = 4096;
 /// The most segments that stay open for writing.
 const MAX_OPEN: usize = 48;
 /// A synced segment is kept this far ahead of its end, so that a flush need not write its length.
-const GROWTH: u64 = 64 * 1024;
+pub(crate) const GROWTH: u64 = 64 * 1024;
 
 /// A record to append.
 #[derive(Clone, Copy, Debug)]
@@ -52,15 +52,6 @@ impl Journal {
             return Err(Error::TooLarge { limit: MAX_RECORD_BYTES });
         }
         self.proven()?.append(append)
-    }
-
-    /// Makes everything appended so far survive a power loss, if the device honours a sync.
-    ///
-    /// # Errors
-    /// The disk failed. Segments that did not sync are suspect: their records are written anew, by this call
-    /// where that works, else by the next.
-    pub fn sync(&self) -> Result<(), Error> {
-        self.inner().sync()
     }
 }
 
@@ -115,8 +106,8 @@ impl Inner {
         segment.next = sequence + 1;
         segment.records += 1;
         segment.unsynced = true;
-        self.uses += 1;
-        segment.used = self.uses;
+        self.appends += 1;
+        segment.used = self.appends;
         self.bytes += buffer.len() as u64;
         Ok(RecordId { segment: id, sequence })
     }
@@ -273,66 +264,6 @@ impl Inner {
             let ids: Vec<u64> =
                 self.segments.iter().filter(|(_, s)| s.header.label == label).map(|(id, _)| *id).collect();
             self.remove(&ids, true)?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn sync(&mut self) -> Result<(), Error> {
-        self.rewrite_suspects()?;
-        self.manifest.sync().at("sync the manifest")?;
-        let mut marks = Vec::new();
-        let mut failed = None;
-        for (id, segment) in self.segments.iter_mut().filter(|(_, segment)| segment.unsynced) {
-            let Some(file) = &segment.file else {
-                // What an earlier process left buffered.
-                let synced = self.disk.open(&segment::name(*id)).and_then(|file| file.sync());
-                match synced {
-                    Ok(()) => segment.unsynced = false,
-                    Err(error) => {
-                        segment.suspect = !segment.is_ledger();
-                        failed = Some(error);
-                    }
-                }
-                continue;
-            };
-            if let Err(error) = file.sync() {
-                segment.suspect = true;
-                segment.run = None;
-                failed = Some(error);
-                continue;
-            }
-            segment.unsynced = false;
-            segment.syncs += 1;
-            if segment.syncs >= 8 || segment.end - segment.marked >= GROWTH {
-                marks.push(*id);
-            }
-            if segment.allocated < segment.end + 4096 && segment.end < self.options.segment_bytes {
-                let ahead = (segment.end + GROWTH).next_multiple_of(GROWTH);
-                // Only a convenience: where there is no room, the file simply grows with each record.
-                if file.set_length(ahead).and_then(|()| file.sync()).is_ok() {
-                    segment.allocated = ahead;
-                }
-            }
-        }
-        if let Some(error) = failed {
-            // What the system could not write may be gone from its memory, too; the records are still in ours to
-            // read. Written anew, they are as good as synced.
-            self.rewrite_suspects().map_err(|_| Error::from_disk(error, "sync a segment"))?;
-        }
-        for id in marks {
-            self.write_mark(id)?;
-        }
-        Ok(())
-    }
-
-    /// Notes how far a segment is synced and whole, so that the next opening begins there.
-    pub(crate) fn write_mark(&mut self, id: u64) -> Result<(), Error> {
-        let Some(segment) = self.segments.get_mut(&id) else { return Ok(()) };
-        let skipped = segment.gaps.count_within(0, segment.next);
-        if segment.run.is_some() && segment.records + skipped == segment.next && skipped == 0 {
-            let mark = segment.mark();
-            (segment.marked, segment.syncs) = (segment.end, 0);
-            self.manifest.append(&Entry::Mark { segment: id, mark }).at("write the manifest")?;
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ fn fields(generation: u64, (segment, endpoint): (u64, Label), up_to: u64) -> Vec
 /// The file and what is in it.
 pub(crate) struct CursorTable {
     disk: Arc<dyn Disk>,
-    file: Option<Box<dyn DiskFile>>,
+    file: Option<Arc<dyn DiskFile>>,
     cursors: BTreeMap<(u64, Label), Cursor>,
     free: BTreeSet<usize>,
     slots: usize,

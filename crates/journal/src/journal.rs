@@ -1,7 +1,7 @@
 //! The journal: opening a store and what is known of it while it is open.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::bytes::is_zero;
 use crate::cipher::{Algorithm, Secret};
@@ -84,6 +84,8 @@ pub struct Health {
 pub struct Journal {
     pub(crate) effects: Effects,
     inner: Mutex<Inner>,
+    /// A flush has ended.
+    pub(crate) flushed: Condvar,
 }
 
 pub(crate) struct Inner {
@@ -108,7 +110,12 @@ pub(crate) struct Inner {
     pub(crate) buffer: Vec<u8>,
     pub(crate) bytes: u64,
     pub(crate) damaged: u64,
-    pub(crate) uses: u64,
+    /// Appends so far; the last of them counts the uses of segments, too.
+    pub(crate) appends: u64,
+    /// Appends that are durable.
+    pub(crate) durable: u64,
+    /// Whether a thread is syncing files without the lock.
+    pub(crate) flushing: bool,
     pub(crate) report: OpenReport,
     _lock: Box<dyn DiskLock>,
 }
@@ -181,7 +188,9 @@ impl Journal {
             buffer: Vec::new(),
             bytes: 0,
             damaged: 0,
-            uses: 0,
+            appends: 0,
+            durable: 0,
+            flushing: false,
             report: OpenReport::default(),
             effects: effects.clone(),
             _lock: lock,
@@ -199,7 +208,7 @@ impl Journal {
         inner.report.manifest_damaged = damaged_manifest;
         inner.report.quarantined = files.unknown;
         inner.take_in(files, damaged_manifest).opening("read the segments")?;
-        Ok(Self { effects, inner: Mutex::new(inner) })
+        Ok(Self { effects, inner: Mutex::new(inner), flushed: Condvar::new() })
     }
 
     /// What opening found.

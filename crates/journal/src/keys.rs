@@ -120,7 +120,7 @@ enum State {
 /// The file and what is in it.
 pub(crate) struct KeyTable {
     disk: Arc<dyn Disk>,
-    file: Option<Box<dyn DiskFile>>,
+    file: Option<Arc<dyn DiskFile>>,
     slots: Vec<State>,
     generation: u64,
 }

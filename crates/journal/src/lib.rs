@@ -20,6 +20,7 @@ mod delivery;
 mod domains;
 mod effects;
 mod error;
+mod flush;
 mod folder;
 mod frame;
 mod journal;

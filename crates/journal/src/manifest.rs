@@ -221,7 +221,7 @@ pub(crate) struct Manifest {
     /// The file's own number, and the highest there is.
     number: u64,
     highest: u64,
-    file: Option<Box<dyn DiskFile>>,
+    file: Option<Arc<dyn DiskFile>>,
     end: u64,
     sequence: u64,
     /// The code of the last frame.
@@ -234,6 +234,12 @@ pub(crate) struct Manifest {
     broken: bool,
 }
 
+/// A manifest that is being synced without the lock.
+pub(crate) struct Unsynced {
+    pub(crate) file: Arc<dyn DiskFile>,
+    number: u64,
+}
+
 struct Read {
     state: State,
     complete: bool,
@@ -241,7 +247,7 @@ struct Read {
     end: u64,
     sequence: u64,
     last: [u8; CODE],
-    file: Box<dyn DiskFile>,
+    file: Arc<dyn DiskFile>,
 }
 
 /// What tells that a frame was written here: the key, and the store that it is of.
@@ -309,7 +315,7 @@ pub(crate) struct Loaded {
     /// Its own number, and the highest there is.
     number: u64,
     highest: u64,
-    file: Option<Box<dyn DiskFile>>,
+    file: Option<Arc<dyn DiskFile>>,
     end: u64,
     sequence: u64,
     last: [u8; CODE],
@@ -409,6 +415,20 @@ impl Manifest {
         !loaded.damaged
             && (self.number, self.sequence, self.last) == (loaded.number, loaded.sequence, loaded.last)
             && self.state.store == loaded.state.store
+    }
+
+    /// What is to be synced, without holding the store's lock; a broken manifest is written anew here.
+    pub(crate) fn begin_sync(&mut self) -> Result<Option<Unsynced>, DiskError> {
+        if self.broken {
+            self.sync()?;
+        }
+        let Some(file) = self.file.as_ref().filter(|_| self.dirty && self.key.is_some()) else { return Ok(None) };
+        self.dirty = false;
+        Ok(Some(Unsynced { file: Arc::clone(file), number: self.number }))
+    }
+
+    pub(crate) fn sync_failed(&mut self, unsynced: &Unsynced) {
+        self.broken |= unsynced.number == self.number;
     }
 
     /// Makes all frames survive a power loss. Before the store's key is there nothing was written.

@@ -1,6 +1,7 @@
 //! Segments: one file of one slice, made of runs. What one opening of the store wrote is a run with a key of its own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::bytes::{Reader, Writer, checked};
 use crate::cipher::{self, Algorithm, Secret};
@@ -143,7 +144,7 @@ pub(crate) struct Segment {
     /// Its last sync failed: its records are to be written anew elsewhere.
     pub(crate) suspect: bool,
     pub(crate) unsynced: bool,
-    pub(crate) file: Option<Box<dyn DiskFile>>,
+    pub(crate) file: Option<Arc<dyn DiskFile>>,
     pub(crate) run: Option<Run>,
     pub(crate) used: u64,
     /// Where its last mark stands, and the syncs since.

@@ -396,3 +396,32 @@ fn a_real_folder_works_and_is_locked() {
     assert_eq!(Folder::at(folder.path().join("file")).err(), Some(OpenError::NotAFolder));
     assert_eq!(Folder::at(folder.path().join("file/below")).err(), Some(OpenError::NotAFolder));
 }
+
+#[test]
+fn threads_that_sync_at_the_same_time_share_flushes_and_lose_nothing() {
+    let bench = Bench::new();
+    let journal = bench.open().unwrap();
+    let analytics = domain(&journal, "analytics").unwrap();
+    put(&bench, &journal, analytics, &[255, 255]).unwrap();
+    journal.sync().unwrap();
+    let (_, before) = bench.disk.totals();
+    bench.disk.set_sync_time(std::time::Duration::from_micros(300));
+    std::thread::scope(|scope| {
+        for thread in 0..8_u8 {
+            let (bench, journal) = (&bench, &journal);
+            scope.spawn(move || {
+                for number in 0..50_u8 {
+                    put(bench, journal, analytics, &[thread, number]).unwrap();
+                    journal.sync().unwrap();
+                }
+            });
+        }
+    });
+    let (_, after) = bench.disk.totals();
+    println!("{} flushes for 400 synced records", after - before);
+    assert!((after - before) * 2 < 400, "{} flushes", after - before);
+    drop(journal);
+    bench.disk.lose_power(menshen_journal::simulated::PowerLoss::LosesAll);
+    let journal = bench.open().unwrap();
+    assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 401);
+}
