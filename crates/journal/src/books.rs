@@ -10,9 +10,13 @@ use crate::segment;
 use std::sync::MutexGuard;
 
 impl Journal {
-    /// The store with its bookkeeping proven.
+    /// The store with its bookkeeping proven, in the process that opened it: a forked child would seal with the
+    /// same keys and the same nonces.
     pub(crate) fn proven(&self) -> Result<MutexGuard<'_, Inner>, Error> {
         let mut inner = self.inner();
+        if inner.process != std::process::id() {
+            return Err(Error::Busy);
+        }
         inner.prove()?;
         Ok(inner)
     }
@@ -42,6 +46,7 @@ impl Inner {
             let _ = self.disk.remove(&segment::name(*id));
         }
         self.trusted = true;
+        self.fill_reserve();
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::bytes::{Reader, Writer, checked, is_zero};
-use crate::cipher::CodeKey;
+use crate::cipher::{CODE, CodeKey};
 use crate::effects::{Disk, DiskError, DiskFile};
 use crate::names::Label;
 
@@ -30,7 +30,7 @@ struct Cursor {
     index: usize,
     generation: u64,
     up_to: u64,
-    code: [u8; 16],
+    code: [u8; CODE],
 }
 
 /// What stands in a slot before its code.
@@ -48,6 +48,8 @@ pub(crate) struct CursorTable {
     free: BTreeSet<usize>,
     slots: usize,
     dirty: bool,
+    /// The last sync failed.
+    suspect: bool,
     /// There once the store's own key is: no cursor is written without it.
     key: Option<CodeKey>,
 }
@@ -74,6 +76,7 @@ impl CursorTable {
             free: BTreeSet::new(),
             slots: 0,
             dirty: false,
+            suspect: false,
             key: None,
         };
         let file = match disk.open(FILE) {
@@ -182,15 +185,11 @@ impl CursorTable {
                 (self.free.first().copied().ok_or(DiskError::Full)?, 1)
             }
         };
-        let (Some(file), Some(key)) = (&self.file, &self.key) else { return Err(DiskError::Io) };
-        let mut out = Writer(fields(generation, name, up_to));
-        let code = key.code(&[CURSOR, store, &out.0]);
-        out.bytes(&code).checksum();
-        out.0.resize(SLOT, 0);
+        let mut cursor = Cursor { index, generation, up_to, code: [0; CODE] };
         self.dirty = true;
-        file.write_at(offset_of(index, generation), &out.0)?;
+        write(self.file.as_ref(), self.key.as_ref(), store, &name, &mut cursor)?;
         self.free.remove(&index);
-        self.cursors.insert(name, Cursor { index, generation, up_to, code });
+        self.cursors.insert(name, cursor);
         Ok(())
     }
 
@@ -216,13 +215,36 @@ impl CursorTable {
         Ok(())
     }
 
-    pub(crate) fn sync(&mut self) -> Result<(), DiskError> {
+    pub(crate) fn sync(&mut self, store: &[u8; 16]) -> Result<(), DiskError> {
+        if self.suspect {
+            // What a failed sync dropped, another sync does not bring back: it is written again.
+            for (name, cursor) in &mut self.cursors {
+                cursor.generation = cursor.generation.saturating_add(1);
+                write(self.file.as_ref(), self.key.as_ref(), store, name, cursor)?;
+            }
+        }
         if let (true, Some(file)) = (self.dirty, &self.file) {
+            self.suspect = true;
             file.sync()?;
-            self.dirty = false;
+            (self.dirty, self.suspect) = (false, false);
         }
         Ok(())
     }
+}
+
+fn write(
+    file: Option<&Arc<dyn DiskFile>>,
+    key: Option<&CodeKey>,
+    store: &[u8; 16],
+    name: &(u64, Label),
+    cursor: &mut Cursor,
+) -> Result<(), DiskError> {
+    let (Some(file), Some(key)) = (file, key) else { return Err(DiskError::Io) };
+    let mut out = Writer(fields(cursor.generation, *name, cursor.up_to));
+    cursor.code = key.code(&[CURSOR, store, &out.0]);
+    out.bytes(&cursor.code).checksum();
+    out.0.resize(SLOT, 0);
+    file.write_at(offset_of(cursor.index, cursor.generation), &out.0)
 }
 
 fn offset_of(index: usize, generation: u64) -> u64 {

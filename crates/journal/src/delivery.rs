@@ -26,7 +26,7 @@ impl Journal {
     /// # Errors
     /// The disk failed; the records may be offered again.
     pub fn acknowledge(&self, endpoint: Label, records: &[RecordId]) -> Result<(), Error> {
-        self.proven()?.acknowledge(endpoint, records)
+        self.proven()?.with_reserve(|inner| inner.acknowledge(endpoint, records))
     }
 
     /// Notes that an endpoint refused these records: they are not offered to it again, are kept and counted, and
@@ -97,6 +97,7 @@ impl Journal {
         let gone = inner.segments.iter().filter(|(_, segment)| segment.header.slice.has_ended(&now));
         let (ids, records): (Vec<u64>, Vec<u64>) = gone.map(|(id, segment)| (*id, segment.records)).unzip();
         let segments = inner.remove(&ids, false)?;
+        inner.fill_reserve();
         Ok(Expired { segments, records: records.iter().sum() })
     }
 }
@@ -144,6 +145,6 @@ impl Inner {
             }
         }
         self.manifest.sync().at("sync the manifest")?;
-        self.cursors.sync().at("sync the cursors")
+        self.cursors.sync(&self.store).at("sync the cursors")
     }
 }

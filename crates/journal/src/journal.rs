@@ -117,6 +117,8 @@ pub(crate) struct Inner {
     /// Whether a thread is syncing files without the lock.
     pub(crate) flushing: bool,
     pub(crate) report: OpenReport,
+    /// The process that opened the store.
+    pub(crate) process: u32,
     _lock: Box<dyn DiskLock>,
 }
 
@@ -130,7 +132,7 @@ impl Journal {
         let disk = Arc::clone(&effects.disk);
         let names = disk.list("").opening("list the folder")?;
         let is_ours = |name: &String| {
-            matches!(name.as_str(), "keys" | "cursor" | "segments")
+            matches!(name.as_str(), "keys" | "cursor" | "segments" | "reserve")
                 || manifest::number_of(name).is_some()
                 || markers::domain_of(name).is_some()
         };
@@ -193,6 +195,7 @@ impl Journal {
             flushing: false,
             report: OpenReport::default(),
             effects: effects.clone(),
+            process: std::process::id(),
             _lock: lock,
         };
         inner.disk.create_folder("segments").opening("create the folder of segments")?;
@@ -350,11 +353,14 @@ impl Inner {
         if ids.is_empty() {
             return Ok(0);
         }
-        for id in ids {
-            let dropped = if count_as_dropped { self.undelivered(*id) } else { 0 };
-            self.manifest.append(&manifest::Entry::Retired { segment: *id, dropped }).at("write the manifest")?;
+        if self.say_retired(ids, count_as_dropped) == Err(Error::Full) {
+            // Only what goes can make room for saying that it goes.
+            for id in ids {
+                let emptied = self.disk.open(&segment::name(*id)).and_then(|file| file.set_length(0));
+                emptied.at("empty a segment")?;
+            }
+            self.say_retired(ids, count_as_dropped)?;
         }
-        self.manifest.sync().at("sync the manifest")?;
         let mut labels = HashSet::new();
         for id in ids {
             if let Some(segment) = self.segments.remove(id) {
@@ -374,6 +380,14 @@ impl Inner {
             }
         }
         Ok(ids.len() as u64)
+    }
+
+    fn say_retired(&mut self, ids: &[u64], count_as_dropped: bool) -> Result<(), Error> {
+        for id in ids {
+            let dropped = if count_as_dropped { self.undelivered(*id) } else { 0 };
+            self.manifest.append(&manifest::Entry::Retired { segment: *id, dropped }).at("write the manifest")?;
+        }
+        self.manifest.sync().at("sync the manifest")
     }
 
     /// Records of a segment that are not behind every cursor it has.

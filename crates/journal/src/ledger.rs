@@ -185,10 +185,27 @@ impl Journal {
     /// The account's essential domain has no key or cannot be unlocked; the ledger does not verify; the disk
     /// failed. Nothing of the batch counts then.
     pub fn ledger_append(&self, account: Label, entries: &[&[u8]]) -> Result<Head, Error> {
+        self.append_with(account, entries, |inner| inner.ledger_append(account, entries))
+    }
+
+    /// [`Journal::ledger_append`] for a denial: on a full disk the store's reserve is given up for it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ledger_append_denial(&self, account: Label, entries: &[&[u8]]) -> Result<Head, Error> {
+        self.append_with(account, entries, |inner| inner.with_reserve(|inner| inner.ledger_append(account, entries)))
+    }
+
+    fn append_with(
+        &self,
+        account: Label,
+        entries: &[&[u8]],
+        append: impl FnOnce(&mut Inner) -> Result<Head, Error>,
+    ) -> Result<Head, Error> {
         if entries.iter().any(|entry| entry.len() > MAX_RECORD_BYTES) {
             return Err(Error::TooLarge { limit: MAX_RECORD_BYTES });
         }
-        let head = self.proven()?.ledger_append(account, entries)?;
+        let head = append(&mut *self.proven()?)?;
         self.anchor_head(account, &head);
         Ok(head)
     }
@@ -438,6 +455,7 @@ impl Inner {
             // The next batch begins a file of its own. What was written is cut off where that still works, and is
             // superseded by the next batch where it does not.
             let _ = file.set_length(segment.end).and_then(|()| file.sync());
+            segment.allocated = segment.end;
             segment.run = None;
             segment.clean = false;
             return Err(Error::from_disk(error, "append to the ledger"));
@@ -451,6 +469,7 @@ impl Inner {
         let mark = Mark { records: segment.records, ..segment.mark() };
         // Only a help to find a cut: the batch is durable without it.
         let _ = self.manifest.append(&ManifestEntry::Mark { segment: id, mark });
+        self.extend_tail(id);
         Ok(head)
     }
 

@@ -32,6 +32,7 @@ mod names;
 mod providers;
 mod ranges;
 mod read;
+mod reserve;
 mod segment;
 pub mod simulated;
 

@@ -390,7 +390,8 @@ impl Manifest {
         let last = push(&mut bytes, (key, &self.store), self.number, self.sequence, &self.last, entry);
         self.dirty = true;
         if let Err(error) = file.write_at(self.end, &bytes) {
-            self.broken = true;
+            // Cutting off what was written needs no room; where it fails, the file is written anew.
+            self.broken = file.set_length(self.end).is_err();
             return Err(error);
         }
         self.end += bytes.len() as u64;

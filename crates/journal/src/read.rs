@@ -440,7 +440,7 @@ impl Inner {
         for (endpoint, up_to) in self.cursors.of(old) {
             self.cursors.advance(&self.store, new, endpoint, up_to).at("write the cursors")?;
         }
-        self.cursors.sync().at("sync the cursors")?;
+        self.cursors.sync(&self.store).at("sync the cursors")?;
         Ok((lost, header))
     }
 }

@@ -138,3 +138,33 @@ fn every_algorithm_seals_and_a_store_may_hold_both() {
     let algorithms: Vec<u8> = segments(&bench).iter().map(|name| bench.disk.contents(name).unwrap()[9]).collect();
     assert_eq!(algorithms, [1, 2]);
 }
+
+#[test]
+fn a_marker_proves_itself_only_if_it_was_written_here() {
+    let (bench, analytics) = ten();
+    let journal = bench.open().unwrap();
+    let other = domain(&journal, "other").unwrap();
+    journal.mark_denied(&analytics).unwrap();
+    let marker = bench.outside.names().into_iter().find(|name| name.starts_with("denied-")).unwrap();
+    let content = bench.outside.contents(&marker).unwrap();
+    drop(journal);
+    bench.disk.delete(&marker);
+    let journal = bench.open().unwrap();
+    assert_eq!(journal.denied(), [analytics]);
+    assert!(!journal.is_denial_proven(&analytics), "no key, no proof");
+    journal.unlock().unwrap();
+    assert!(journal.is_denial_proven(&analytics), "one outside is enough");
+    // A copy under the name of another domain denies, and proves nothing.
+    let planted =
+        marker.replace(&format!("{:016x}", analytics.purpose.number()), &format!("{:016x}", other.purpose.number()));
+    bench.outside.put(&planted, &content);
+    assert_eq!(journal.denied().len(), 2);
+    assert!(!journal.is_denial_proven(&other));
+    // Written before the key is there, it denies and proves nothing.
+    drop(journal);
+    let journal = bench.open().unwrap();
+    journal.clear_mark(&analytics).unwrap();
+    journal.mark_denied(&analytics).unwrap();
+    journal.unlock().unwrap();
+    assert!(!journal.is_denial_proven(&analytics));
+}
