@@ -9,7 +9,7 @@ use crate::journal::{Inner, Journal};
 use crate::keys::Slot;
 use crate::manifest::Entry;
 use crate::names::{Domain, Expiry, Lane, RecordId, Slice};
-use crate::segment::{self, Header, Run, RunHeader, Segment, aad, run_key};
+use crate::segment::{self, Header, LedgerRun, Run, RunHeader, Segment, aad, run_key};
 
 /// The largest body of a record, in bytes.
 pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
@@ -202,7 +202,17 @@ impl Inner {
         let salt = self.fill::<32>()?;
         let (key, commitment) = run_key(&slice_key, &segment.hash, &salt).ok_or(Error::Key(KeyError::Suspect))?;
         let key = SealingKey::new(segment.header.algorithm, &key).ok_or(Error::Key(KeyError::Suspect))?;
-        Ok((Run { key, offset: segment.end, first }, RunHeader { first, salt, commitment }.encode()))
+        let (mut payload, mut ledger) = (0, None);
+        if segment.is_ledger() {
+            let domain = segment.header.slice.domain;
+            payload = self.payload_label(&domain)?;
+            let secret = self.payload_key(&domain, payload)?;
+            let keys = LedgerRun::derive(&slice_key, secret.as_ref(), &segment.hash, &salt);
+            let Some((Some(payload), checkpoint)) = keys else { return Err(Error::Key(KeyError::Suspect)) };
+            ledger = Some(LedgerRun { payload, checkpoint });
+        }
+        let header = RunHeader { first, salt, commitment, payload };
+        Ok((Run { key, offset: segment.end, first, ledger }, header.encode()))
     }
 
     /// Begins a run behind what the file holds.

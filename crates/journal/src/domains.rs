@@ -282,7 +282,9 @@ impl Inner {
             return Ok(Shredding::Pending);
         }
         let destroyed = self.table.destroy(|slot| match slot {
-            Slot::Domain { domain: d, .. } | Slot::Ledger { domain: d, .. } => d == domain,
+            Slot::Domain { domain: d, .. } | Slot::Ledger { domain: d, .. } | Slot::Payload { domain: d, .. } => {
+                d == domain
+            }
             _ => false,
         });
         destroyed.at("write the keys")?;

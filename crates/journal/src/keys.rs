@@ -26,10 +26,33 @@ pub(crate) const MAX_NAME: usize = 256;
 #[derive(Clone)]
 pub(crate) enum Slot {
     Store([u8; 16]),
-    Domain { domain: Domain, alias: Alias, wrapped: Vec<u8>, commitment: [u8; 32] },
-    Slice { slice: Slice, label: u64, secret: Secret },
-    Label { kind: LabelKind, label: Label, name: String },
-    Ledger { domain: Domain, public_key: [u8; 32], sealed_seed: Vec<u8> },
+    Domain {
+        domain: Domain,
+        alias: Alias,
+        wrapped: Vec<u8>,
+        commitment: [u8; 32],
+    },
+    Slice {
+        slice: Slice,
+        label: u64,
+        secret: Secret,
+    },
+    Label {
+        kind: LabelKind,
+        label: Label,
+        name: String,
+    },
+    Ledger {
+        domain: Domain,
+        public_key: [u8; 32],
+        sealed_seed: Vec<u8>,
+    },
+    /// Protects the erasable half of a ledger's entries.
+    Payload {
+        domain: Domain,
+        label: u64,
+        secret: Secret,
+    },
 }
 
 impl Slot {
@@ -41,6 +64,7 @@ impl Slot {
             Self::Slice { .. } => 3,
             Self::Label { .. } => 4,
             Self::Ledger { .. } => 5,
+            Self::Payload { .. } => 6,
         };
         out.u8(number).u64(generation);
         match self {
@@ -62,6 +86,10 @@ impl Slot {
             Self::Ledger { domain, public_key, sealed_seed } => {
                 write_domain(&mut out, domain);
                 out.bytes(public_key).short(sealed_seed);
+            }
+            Self::Payload { domain, label, secret } => {
+                write_domain(&mut out, domain);
+                out.u64(*label).bytes(secret.as_ref());
             }
         }
         out.0.resize(SLOT - 4, 0);
@@ -94,6 +122,10 @@ impl Slot {
             5 => {
                 let domain = read_domain(&mut read)?;
                 Self::Ledger { domain, public_key: read.array()?, sealed_seed: read.short()?.to_vec() }
+            }
+            6 => {
+                let domain = read_domain(&mut read)?;
+                Self::Payload { domain, label: read.u64()?, secret: Zeroizing::new(read.array()?) }
             }
             _ => return None,
         };

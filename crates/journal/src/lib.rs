@@ -47,7 +47,10 @@ pub use effects::{
 pub use error::{Error, OpenError};
 pub use folder::Folder;
 pub use journal::{Health, Journal, OpenReport, Options};
-pub use ledger::{Broken, Head, LedgerContents, LedgerEntry, Verdict, verify};
+pub use ledger::{
+    Broken, Hash, Head, LedgerCheckpoint, LedgerContents, LedgerEntry, LedgerName, ManifestState, NewEntry, Payload,
+    Verdict, inclusion_proof, is_included, verify,
+};
 pub use names::{Alias, BadAlias, Domain, Expiry, Label, LabelKind, Lane, RecordId};
 pub use providers::{FileKeys, MemoryKeys, SystemClock, SystemRandomness};
 pub use read::{Batch, Read, Record};

@@ -4,7 +4,7 @@
 //! frame carries the code of the one before and its own, under a key of the store: a frame that was not written here,
 //! or that stands elsewhere than it was written, is none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::bytes::{Reader, Writer};
@@ -12,6 +12,7 @@ use crate::cipher::{self, CODE, CodeKey};
 use crate::cursor::Position;
 use crate::effects::{Disk, DiskError, DiskFile};
 use crate::frame::{self, FrameReader, Kind, Step};
+use crate::ledger::ManifestState;
 use crate::names::Label;
 use crate::ranges::Ranges;
 use crate::segment::{self, Header, Mark};
@@ -53,6 +54,15 @@ pub(crate) enum Entry {
         new: Header,
     },
     Dropped(u64),
+    /// A ledger's state is sealed at this place.
+    Checkpoint {
+        segment: u64,
+        place: Position,
+    },
+    /// What was sealed there no longer stands for anything.
+    Uncheckpointed {
+        segment: u64,
+    },
     Complete,
 }
 
@@ -91,6 +101,12 @@ impl Entry {
             Self::Complete => {
                 out.u8(9);
             }
+            Self::Checkpoint { segment, place } => {
+                out.u8(10).u64(*segment).u64(place.sequence).u64(place.offset).u64(place.run);
+            }
+            Self::Uncheckpointed { segment } => {
+                out.u8(11).u64(*segment);
+            }
         }
         out.0
     }
@@ -122,6 +138,14 @@ impl Entry {
             7 => Self::Replaced { old: read.u64()?, new: Header::decode(read.bytes(segment::HEADER)?)? },
             8 => Self::Dropped(read.u64()?),
             9 => Self::Complete,
+            10 => {
+                let segment = read.u64()?;
+                Self::Checkpoint {
+                    segment,
+                    place: Position { sequence: read.u64()?, offset: read.u64()?, run: read.u64()? },
+                }
+            }
+            11 => Self::Uncheckpointed { segment: read.u64()? },
             _ => return None,
         })
     }
@@ -139,6 +163,8 @@ pub(crate) struct State {
     pub(crate) delivered: BTreeMap<(u64, Label), Ranges>,
     pub(crate) refused: BTreeMap<(u64, Label), Ranges>,
     pub(crate) dropped: u64,
+    /// The last checkpoint in each segment of a ledger.
+    pub(crate) checkpoints: BTreeMap<u64, Position>,
 }
 
 impl State {
@@ -150,6 +176,7 @@ impl State {
     fn retire(&mut self, segment: u64) {
         self.listed.remove(&segment);
         self.retired.insert(segment);
+        self.checkpoints.remove(&segment);
         self.delivered.retain(|(of, _), _| *of != segment);
         self.refused.retain(|(of, _), _| *of != segment);
     }
@@ -190,6 +217,12 @@ impl State {
                 self.retire(*old);
             }
             Entry::Dropped(count) => self.dropped += count,
+            Entry::Checkpoint { segment, place } => {
+                self.checkpoints.insert(*segment, *place);
+            }
+            Entry::Uncheckpointed { segment } => {
+                self.checkpoints.remove(segment);
+            }
             Entry::Complete => {}
         }
     }
@@ -207,6 +240,9 @@ impl State {
         }
         for ((segment, endpoint), ranges) in &self.refused {
             out.push(Entry::Refused { segment: *segment, endpoint: *endpoint, ranges: ranges.clone() });
+        }
+        for (segment, place) in &self.checkpoints {
+            out.push(Entry::Checkpoint { segment: *segment, place: *place });
         }
         out.push(Entry::Complete);
         out
@@ -226,6 +262,8 @@ pub(crate) struct Manifest {
     sequence: u64,
     /// The code of the last frame.
     last: [u8; CODE],
+    /// The codes of all frames.
+    codes: HashSet<[u8; CODE]>,
     /// There once the store's own key is: no frame is written without it.
     key: Option<CodeKey>,
     fresh_length: u64,
@@ -247,6 +285,7 @@ struct Read {
     end: u64,
     sequence: u64,
     last: [u8; CODE],
+    codes: HashSet<[u8; CODE]>,
     file: Arc<dyn DiskFile>,
 }
 
@@ -267,6 +306,7 @@ fn read(disk: &dyn Disk, number: u64, proof: Option<Proof<'_>>) -> Result<Read, 
     let file = disk.open(&name(number))?;
     let mut state = State::default();
     let (mut complete, mut damaged, mut sequence, mut last) = (false, false, 0, [0; CODE]);
+    let mut codes = HashSet::new();
     let mut reader = FrameReader::new(file.as_ref(), 0)?;
     let end = loop {
         match reader.next()? {
@@ -284,6 +324,7 @@ fn read(disk: &dyn Disk, number: u64, proof: Option<Proof<'_>>) -> Result<Read, 
                 };
                 damaged |= found.sequence != sequence || before != last;
                 (sequence, last) = (found.sequence + 1, own);
+                codes.insert(own);
                 complete |= entry == Entry::Complete;
                 state.apply(&entry);
             }
@@ -294,7 +335,7 @@ fn read(disk: &dyn Disk, number: u64, proof: Option<Proof<'_>>) -> Result<Read, 
             }
         }
     };
-    Ok(Read { state, complete, damaged, end, sequence, last, file })
+    Ok(Read { state, complete, damaged, end, sequence, last, codes, file })
 }
 
 fn name(number: u64) -> String {
@@ -319,6 +360,7 @@ pub(crate) struct Loaded {
     end: u64,
     sequence: u64,
     last: [u8; CODE],
+    codes: HashSet<[u8; CODE]>,
 }
 
 impl Loaded {
@@ -328,7 +370,17 @@ impl Loaded {
     }
 
     fn unread(state: State, highest: u64) -> Self {
-        Self { state, damaged: true, number: highest, highest, file: None, end: 0, sequence: 0, last: [0; CODE] }
+        Self {
+            state,
+            damaged: true,
+            number: highest,
+            highest,
+            file: None,
+            end: 0,
+            sequence: 0,
+            last: [0; CODE],
+            codes: HashSet::new(),
+        }
     }
 }
 
@@ -342,9 +394,9 @@ pub(crate) fn load(disk: &dyn Disk, proof: Option<Proof<'_>>) -> Result<Loaded, 
     for number in numbers.iter().rev() {
         let found = read(disk, *number, proof)?;
         if found.complete {
-            let Read { state, damaged, end, sequence, last, file, .. } = found;
+            let Read { state, damaged, end, sequence, last, codes, file, .. } = found;
             let file = Some(file);
-            return Ok(Loaded { state, damaged, number: *number, highest, file, end, sequence, last });
+            return Ok(Loaded { state, damaged, number: *number, highest, file, end, sequence, last, codes });
         }
         if partial.as_ref().is_none_or(|known| known.state.store.is_none()) {
             partial = Some(found);
@@ -366,6 +418,7 @@ impl Manifest {
             end: loaded.end,
             sequence: loaded.sequence,
             last: loaded.last,
+            codes: loaded.codes,
             key: None,
             fresh_length: 0,
             // A process that was killed may have left frames that only the system's memory has.
@@ -397,6 +450,7 @@ impl Manifest {
         self.end += bytes.len() as u64;
         self.sequence += 1;
         self.last = last;
+        self.codes.insert(last);
         self.state.apply(entry);
         Ok(())
     }
@@ -404,6 +458,16 @@ impl Manifest {
     /// Whether no manifest was ever begun, as far as can be seen: the store's first key comes before it.
     pub(crate) fn is_unwritten(&self) -> bool {
         self.highest == 0 && self.state.store.is_none()
+    }
+
+    /// How far it goes now.
+    pub(crate) fn state_of(&self) -> ManifestState {
+        ManifestState { number: self.number, code: self.last }
+    }
+
+    /// Whether it went as far as a head says.
+    pub(crate) fn has_been(&self, state: &ManifestState) -> bool {
+        self.number > state.number || (self.number == state.number && self.codes.contains(&state.code))
     }
 
     /// Takes the key that codes the frames.
@@ -461,14 +525,16 @@ impl Manifest {
         let file = self.disk.create(&name(number))?;
         let mut bytes = Vec::new();
         let (mut sequence, mut last) = (0, [0; CODE]);
+        let mut codes = HashSet::new();
         for entry in self.state.entries(self.store) {
             last = push(&mut bytes, (key, &self.store), number, sequence, &last, &entry);
+            codes.insert(last);
             sequence += 1;
         }
         file.write_at(0, &bytes)?;
         file.sync()?;
         self.disk.sync_folder("")?;
-        self.number = number;
+        (self.number, self.codes) = (number, codes);
         self.end = bytes.len() as u64;
         (self.sequence, self.last, self.fresh_length) = (sequence, last, self.end);
         self.file = Some(file);

@@ -12,7 +12,9 @@ impl Label {
     /// The purpose of an essential domain.
     pub const ESSENTIAL: Self = Self(0);
 
-    pub(crate) fn from_number(number: u64) -> Self {
+    /// The label with this number.
+    #[must_use]
+    pub fn from_number(number: u64) -> Self {
         Self(number)
     }
 

@@ -143,17 +143,18 @@ impl Unsealer {
     }
 
     /// Finds the header of the run that wrote at a place, of which one copy may be damaged.
-    fn enter_at(&mut self, file: &dyn DiskFile, offset: u64) -> Result<(), DiskError> {
+    pub(crate) fn enter_at(&mut self, file: &dyn DiskFile, offset: u64) -> Result<Option<RunHeader>, DiskError> {
         let mut reader = FrameReader::new(file, offset)?;
         for _ in 0..2 {
             if let Step::Frame(found) = reader.next()? {
                 if found.kind == Kind::Run && found.offset <= offset + RUN_FRAME {
-                    self.enter(found.offset, found.sequence, reader.body(&found));
+                    self.enter(offset, found.sequence, reader.body(&found));
+                    return Ok(RunHeader::decode(found.sequence, reader.body(&found)));
                 }
-                return Ok(());
+                return Ok(None);
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     pub(crate) fn run_offset(&self) -> u64 {

@@ -47,7 +47,7 @@ impl Promises {
 
     fn enter(&mut self, journal: &Journal, account: Label) {
         self.entries_attempted += 1;
-        if journal.ledger_append(account, &[b"entry", b"of two"]).is_ok() {
+        if journal.ledger_append(account, &entries(["entry", "of two"])).is_ok() {
             self.entries = self.entries_attempted;
         }
     }
@@ -249,7 +249,7 @@ fn small_store() -> (Bench, Vec<Vec<u8>>) {
         let journal = bench.open().unwrap();
         journal.unlock().unwrap();
         let account = essential(&journal).unwrap();
-        journal.ledger_append(account, &[b"one", b"two"]).unwrap();
+        journal.ledger_append(account, &entries(["one", "two"])).unwrap();
         let analytics = domain(&journal, "analytics").unwrap();
         for number in 0..3_u8 {
             all.push(vec![round, number]);

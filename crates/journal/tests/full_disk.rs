@@ -39,7 +39,7 @@ fn a_withdrawal_works_on_a_disk_without_a_free_byte() {
         let account = essential(&journal);
         let analytics = domain(&journal, "analytics").unwrap();
         let crashes = domain(&journal, "crashes").unwrap();
-        journal.ledger_append(account, &[b"granted"]).unwrap();
+        journal.ledger_append(account, &entries([b"granted"])).unwrap();
         put(&bench, &journal, crashes, b"kept").unwrap();
         if !has_reserve {
             bench.disk.delete("reserve");
@@ -51,9 +51,9 @@ fn a_withdrawal_works_on_a_disk_without_a_free_byte() {
         assert_eq!(put(&bench, &journal, analytics, &[0; 1000]), Err(Error::Full));
         // Outside there is room for the marker; in the store there need not be.
         journal.mark_denied(&analytics).unwrap();
-        journal.ledger_append_denial(account, &[b"withdrawn"]).unwrap();
+        journal.ledger_append_denial(account, &entries([b"withdrawn"])).unwrap();
         assert_eq!(journal.shred(&analytics).unwrap(), Shredding::Done);
-        journal.ledger_append(account, &[b"shredded"]).unwrap();
+        journal.ledger_append(account, &entries([b"shredded"])).unwrap();
         drop(journal);
         bench.disk.set_capacity(None);
         let journal = bench.open().unwrap();
@@ -95,7 +95,7 @@ fn a_ledger_keeps_a_written_tail() {
     let journal = bench.open().unwrap();
     let account = essential(&journal);
     for round in 0..100_u32 {
-        journal.ledger_append(account, &[&round.to_le_bytes().repeat(200)]).unwrap();
+        journal.ledger_append(account, &entries([&round.to_le_bytes().repeat(200)])).unwrap();
         let ledger = bench.disk.names().into_iter().find(|name| name.starts_with("segments/")).unwrap();
         let contents = bench.disk.contents(&ledger).unwrap();
         let used = contents.iter().rposition(|byte| *byte != 0).unwrap() + 1;

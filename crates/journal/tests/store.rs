@@ -4,8 +4,8 @@
 mod support;
 
 use menshen_journal::{
-    Alias, Append, Domain, Error, Expiry, Folder, KeyError, KeyProvider, KeyState, Label, LabelKind, Lane, OpenError,
-    Shredding, SystemRandomness, Verdict, verify,
+    Alias, Append, Error, Expiry, Folder, KeyError, KeyProvider, KeyState, LabelKind, Lane, OpenError, Shredding,
+    SystemRandomness,
 };
 use support::*;
 
@@ -302,68 +302,6 @@ fn denial_markers_outlive_the_store_folder() {
     drop(journal);
     let journal = bench.open().unwrap();
     assert_eq!(journal.denied(), [domain], "the folder's own marker is still there");
-}
-
-fn ledger(bench: &Bench) -> (menshen_journal::Journal, Label) {
-    let journal = bench.open().unwrap();
-    let account = journal.label(LabelKind::Account, "guest").unwrap();
-    let essential = Domain { account, purpose: Label::ESSENTIAL, epoch: 1 };
-    if journal.alias(&essential).is_none() {
-        journal.create_domain(&essential, &Alias::random(&SystemRandomness::new()).unwrap()).unwrap();
-    }
-    (journal, account)
-}
-
-#[test]
-fn a_ledger_is_a_signed_chain_that_goes_on_after_reopening() {
-    let bench = Bench::new();
-    for round in 0..3_u8 {
-        let (journal, account) = ledger(&bench);
-        journal.ledger_append(account, &[&[round], b"second"]).unwrap();
-    }
-    let (journal, account) = ledger(&bench);
-    let contents = journal.ledger_read(account).unwrap();
-    assert_eq!(contents.verdict, Verdict::Sound);
-    let bytes: Vec<&[u8]> = contents.entries.iter().map(|entry| entry.bytes.as_slice()).collect();
-    assert_eq!(bytes, [&[0][..], b"second", &[1], b"second", &[2], b"second"]);
-    assert!(contents.entries.iter().all(|entry| entry.signed));
-    let key = contents.public_key.unwrap();
-    let check = |entries: &[menshen_journal::LedgerEntry]| verify(&key, &journal.store_id(), account.number(), entries);
-    assert_eq!(check(&contents.entries), Ok(6));
-    let mut forged = contents.entries.clone();
-    forged[2].bytes = b"no".to_vec().into();
-    assert_eq!(check(&forged).unwrap_err().sequence, 2);
-    forged.remove(2);
-    assert_eq!(check(&forged).unwrap_err().why, "out-of-order");
-    assert_eq!(check(&contents.entries[..5]).unwrap_err().why, "unsigned");
-}
-
-#[test]
-fn a_ledger_rolled_back_or_cut_is_found() {
-    let bench = Bench::new();
-    let (journal, account) = ledger(&bench);
-    journal.ledger_append(account, &[b"granted"]).unwrap();
-    let before = bench.disk.snapshot();
-    journal.ledger_append(account, &[b"withdrawn"]).unwrap();
-    journal.sync().unwrap();
-    drop(journal);
-    let (journal, _) = ledger(&Bench { disk: before, ..bench.clone() });
-    assert_eq!(journal.ledger_read(account).unwrap().verdict, Verdict::RolledBack);
-    drop(journal);
-    let bench = Bench { anchor: Default::default(), ..bench };
-    let name = bench.disk.names().into_iter().find(|name| name.starts_with("segments/")).unwrap();
-    let file = bench.disk.contents(&name).unwrap();
-    // Cut exactly behind the first batch: 2 run headers, 1 entry, 2 heads.
-    let cut = 128 + 2 * 82 + (18 + 32 + 64 + 16) + 2 * (18 + 96);
-    bench.disk.put(&name, &file[..cut]);
-    let (journal, _) = ledger(&bench);
-    let contents = journal.ledger_read(account).unwrap();
-    assert_eq!((contents.entries.len(), contents.verdict), (1, Verdict::Truncated));
-    assert_eq!(journal.ledger_append(account, &[b"more"]).unwrap_err(), Error::LedgerBroken { sequence: None });
-    drop(journal);
-    bench.disk.delete(&name);
-    let (journal, _) = ledger(&bench);
-    assert_eq!(journal.ledger_read(account).unwrap().verdict, Verdict::Truncated);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use menshen_journal::{Alias, Domain, Journal, Label, LabelKind, Now, Shredding, Verdict as LedgerVerdict};
+use menshen_journal::{Alias, Domain, Journal, Label, LabelKind, NewEntry, Now, Shredding, Verdict as LedgerVerdict};
 use menshen_policy::document::{ConsentKind, Giver, Id, LegalBasis, Permission, Text};
 use menshen_policy::{Change, Decision, Policy, PurposeId, Question, Reason, Terms, Verdict};
 
@@ -141,8 +141,10 @@ impl Core {
         }
         let mut state = Account::default();
         for entry in contents.entries.iter().filter(|entry| entry.signed) {
-            let entry: Entry = serde_json::from_slice(&entry.bytes)
-                .map_err(|_| Error::LedgerBroken { sequence: Some(entry.sequence) })?;
+            // What was erased grants nothing.
+            let Some(payload) = &entry.payload else { continue };
+            let entry = Entry::join(&entry.statement, &payload.bytes)
+                .ok_or(Error::LedgerBroken { sequence: Some(entry.sequence) })?;
             state.apply(&entry);
         }
         self.state = state;
@@ -272,13 +274,16 @@ impl Core {
             .into_iter()
             .map(|what| Entry { at: now.wall_ms, up: now.since_boot_ms, boot: now.boot, what })
             .collect();
-        let bytes = entries
-            .iter()
-            .map(serde_json::to_vec)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| Error::Internal { what: "ledger entry" })?;
-        let slices: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
-        shared.journal.ledger_append(self.account, &slices)?;
+        let halves = entries.iter().map(Entry::split).collect::<Option<Vec<_>>>();
+        let halves = halves.ok_or(Error::Internal { what: "ledger entry" })?;
+        let new: Vec<NewEntry<'_>> =
+            halves.iter().map(|(statement, payload)| NewEntry { statement, payload }).collect();
+        // Only a denial may use up the room that is kept for one.
+        if entries.iter().any(|entry| entry.what.is_denial()) {
+            shared.journal.ledger_append_denial(self.account, &new)?;
+        } else {
+            shared.journal.ledger_append(self.account, &new)?;
+        }
         for entry in &entries {
             self.state.apply(entry);
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use menshen_journal::simulated::{MemoryAnchor, SeededRandomness, SimulatedClock, SimulatedDisk};
 use menshen_journal::{
-    Alias, Append, Batch, Domain, Effects, Error, Expiry, Journal, Label, LabelKind, Lane, MemoryKeys, OpenError,
-    Options, Read, RecordId, SystemRandomness,
+    Alias, Append, Batch, Domain, Effects, Error, Expiry, Journal, Label, LabelKind, Lane, MemoryKeys, NewEntry,
+    OpenError, Options, Read, RecordId, SystemRandomness,
 };
 
 pub(crate) const START_MS: i64 = 1_700_000_000_000;
@@ -98,4 +98,9 @@ pub(crate) fn bodies(batch: &Batch) -> Vec<Vec<u8>> {
 
 pub(crate) fn seeded(seed: u64) -> SeededRandomness {
     SeededRandomness::new(seed)
+}
+
+/// Entries with these payloads.
+pub(crate) fn entries<'a, T: AsRef<[u8]> + ?Sized, const N: usize>(payloads: [&'a T; N]) -> [NewEntry<'a>; N] {
+    payloads.map(|payload| NewEntry { statement: b"statement", payload: payload.as_ref() })
 }
