@@ -152,6 +152,10 @@ fn error_json(error: &Error) -> Value {
             set("purpose", purpose.clone());
             set("recipient", recipient.clone());
         }
+        Error::LegalDuty { purpose, statute } => {
+            set("purpose", purpose.clone());
+            set("statute", statute.clone());
+        }
         Error::UnknownExchange { id } => set("id", id.to_string()),
         _ => {}
     }
