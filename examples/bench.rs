@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use menshen::policy::{AgeBand, Consent, Month, Question, Subject};
+use menshen::policy::{AgeBand, Consent, Month, Question};
 use menshen::{FileKeys, Menshen, Policy, Recorded, Session, Step, Store, fields};
 use stage::{FakePlatform, Person};
 
@@ -65,26 +65,31 @@ fn median(mut act: impl FnMut()) -> Duration {
 
 fn decisions() -> Result<(), Box<dyn std::error::Error>> {
     let policy = Policy::read(POLICY)?;
-    let subject = Subject {
-        age: Some(AgeBand::of(Month::new(1990, 5).unwrap(), Month::new(2026, 11).unwrap(), policy.thresholds())),
-        place: menshen::policy::document::Place::parse("DE").ok(),
-    };
-    let purpose = policy.purpose_id("usage-statistics").unwrap();
+    let place = menshen::policy::document::Place::parse("DE").ok();
+    let rules = policy.rules_in_force(place.as_ref());
     let question = Question {
-        purpose,
-        subject: &subject,
+        purpose: policy.purpose_id("usage-statistics").unwrap(),
+        age: Some(AgeBand::of(Month::new(1990, 5).unwrap(), Month::new(2026, 11).unwrap(), policy.thresholds())),
         notice_agreed: true,
         consent: Consent::NotAsked,
         restricted: false,
         now_ms: 1_800_000_000_000,
     };
     let one = median(|| {
-        black_box(policy.decide(black_box(&question)));
+        black_box(rules.decide(black_box(&question)));
     });
-    line(
-        "decide, one purpose of 18, four law packs",
-        format!("{} ns, {:.1} M a second", one.as_nanos(), 1e3 / one.as_nanos() as f64),
-    );
+    let count = format!("one purpose of {}, {} law packs", policy.purposes().count(), rules.identity().law_packs.len());
+    line(&format!("decide, {count}"), format!("{} ns, {:.1} M a second", one.as_nanos(), 1e3 / one.as_nanos() as f64));
+    let unknown = policy.rules_in_force(None);
+    let one = median(|| {
+        black_box(unknown.decide(black_box(&Question { age: None, ..question })));
+    });
+    let packs = unknown.identity().law_packs.len();
+    line(&format!("decide, age and place unknown, {packs} law packs"), format!("{} ns", one.as_nanos()));
+    let one = median(|| {
+        black_box(policy.rules_in_force(black_box(place.as_ref())));
+    });
+    line("the rules in force where somebody lives, compiled", format!("{:.1} µs", one.as_nanos() as f64 / 1e3));
     Ok(())
 }
 

@@ -7,92 +7,16 @@
     reason = "a test stops at what it did not expect"
 )]
 
+#[path = "support/bench.rs"]
+mod bench;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use bench::{Bench, POLICY, agree, is_denied, record};
 use menshen::journal::DiskError;
-use menshen::journal::simulated::{Fault, MemoryAnchor, SimulatedClock, SimulatedDisk};
-use menshen::{
-    Answer, Error, KeyState, LedgerVerdict, MemoryKeys, Menshen, Platform, Policy, Recorded, Session, Step, Store,
-    TransportReply, Withdrawal, fields,
-};
-
-const POLICY: &[u8] = include_bytes!("vectors/policy.json");
-const START_MS: i64 = 1_800_000_000_000;
-
-/// Everything under a store, in hand.
-#[derive(Clone)]
-struct Bench {
-    disk: SimulatedDisk,
-    outside: SimulatedDisk,
-    keys: MemoryKeys,
-    clock: SimulatedClock,
-    anchor: MemoryAnchor,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self {
-            disk: SimulatedDisk::new(),
-            outside: SimulatedDisk::new(),
-            keys: MemoryKeys::new(),
-            clock: SimulatedClock::at(START_MS),
-            anchor: MemoryAnchor::new(),
-        }
-    }
-
-    fn try_open(&self) -> Result<Menshen, Error> {
-        let store = Store::on(Arc::new(self.disk.clone()))
-            .marking_denials_on(Arc::new(self.outside.clone()))
-            .with_clock(Arc::new(self.clock.clone()))
-            .with_anchor(Arc::new(self.anchor.clone()));
-        let keys = Arc::new(self.keys.clone());
-        Menshen::open_on(Policy::read(POLICY).unwrap(), store, keys, Platform::default())
-    }
-
-    fn open(&self) -> Menshen {
-        self.try_open().unwrap()
-    }
-
-    /// The store open, with a guest who agreed to everything.
-    fn agreed(&self) -> (Menshen, Session) {
-        let menshen = self.open();
-        let session = menshen.guest().unwrap();
-        agree(&session);
-        (menshen, session)
-    }
-
-    /// Destroys the platform key that the purpose's latest grant names.
-    fn lose_key_of(&self, session: &Session, purpose: &str) {
-        let ledger: serde_json::Value = serde_json::from_str(&session.export_ledger().unwrap()).unwrap();
-        let entries = ledger["entries"].as_array().unwrap().iter();
-        let entries = entries.map(|e| serde_json::from_str::<serde_json::Value>(e["entry"].as_str().unwrap()).unwrap());
-        let grant = entries.rev().find(|e| e["purpose"] == purpose && e["alias"].is_string()).unwrap();
-        let alias = menshen::Alias::parse(grant["alias"].as_str().unwrap()).unwrap();
-        menshen::KeyProvider::destroy(&self.keys, &alias).unwrap();
-    }
-}
-
-/// Agrees to everything.
-fn agree(session: &Session) {
-    session
-        .first_launch()
-        .unwrap()
-        .drive(&mut |step: &Step| match step {
-            Step::AskSubject => Answer::Subject { born: "1990-05".into(), place: "JP".into() },
-            Step::Offer(offers) => Answer::Switches(offers.iter().map(|o| o.purpose.clone()).collect()),
-            _ => Answer::Yes,
-        })
-        .unwrap();
-}
-
-fn record(session: &Session) -> Recorded {
-    session.record("page_viewed", fields! { "page" => "start", "seconds" => 3 }).unwrap()
-}
-
-fn is_denied(recorded: &Recorded, code: &str) -> bool {
-    matches!(recorded, Recorded::Denied(denial) if denial.code == code)
-}
+use menshen::journal::simulated::{Fault, MemoryAnchor, SimulatedDisk};
+use menshen::{Answer, Error, KeyState, LedgerVerdict, Policy, Recorded, Session, Step, TransportReply, Withdrawal};
 
 #[test]
 fn while_the_key_store_is_not_ready_everything_is_closed_and_nothing_is_lost() {
@@ -463,4 +387,109 @@ fn nothing_of_a_withdrawn_purpose_is_handed_out_after_the_call_returned_whatever
         session.maintain().unwrap();
         assert_eq!(session.waiting_records("statistics").unwrap(), 0);
     }
+}
+
+#[test]
+fn a_limit_on_a_use_counts_by_the_stricter_of_two_clocks_and_ends_with_the_boot() {
+    let use_for_an_hour = |bench: &Bench| {
+        let (menshen, session) = bench.agreed();
+        let flow = session.request("messages", menshen::Trigger::Tap).unwrap();
+        let menshen::Outcome::Allowed(permit) = flow.drive(&mut |_: &Step| Answer::Yes).unwrap() else { panic!() };
+        let using = session.begin(permit, Some(3_600_000)).unwrap();
+        assert!(using.check().is_ok());
+        (menshen, using)
+    };
+    let bench = Bench::new();
+    let (_menshen, using) = use_for_an_hour(&bench);
+    bench.clock.advance(3_599_000);
+    assert!(using.check().is_ok());
+    bench.clock.set_wall(bench::START_MS - 3_600_000);
+    assert!(using.check().is_ok());
+    bench.clock.advance(1000);
+    assert!(using.check().is_err(), "an hour passed, whatever the wall clock says");
+
+    let bench = Bench::new();
+    let (_menshen, using) = use_for_an_hour(&bench);
+    bench.clock.set_wall(bench::START_MS + 3_600_000);
+    assert!(using.check().is_err(), "the wall clock says an hour");
+
+    let bench = Bench::new();
+    let (_menshen, using) = use_for_an_hour(&bench);
+    bench.clock.reboot();
+    assert!(using.check().is_err(), "how much of the hour passed cannot be told");
+}
+
+#[test]
+fn an_older_reading_of_the_permissions_never_replaces_a_newer_one() {
+    use menshen::{Permission, PermissionState, PermissionStatus, Platform};
+    use std::sync::{Barrier, Mutex};
+
+    /// Answers as a script says; a reading of the first thread waits until it may go on.
+    struct Slow {
+        states: Mutex<PermissionState>,
+        stop_next: AtomicBool,
+        began: Barrier,
+        go_on: Barrier,
+    }
+    impl PermissionStatus for Slow {
+        fn state(&self, permission: Permission) -> PermissionState {
+            let state = *self.states.lock().unwrap();
+            if permission == Permission::Microphone && self.stop_next.swap(false, Ordering::SeqCst) {
+                self.began.wait();
+                self.go_on.wait();
+            }
+            state
+        }
+    }
+
+    let bench = Bench::new();
+    let slow = Arc::new(Slow {
+        states: Mutex::new(PermissionState::Granted),
+        stop_next: AtomicBool::new(false),
+        began: Barrier::new(2),
+        go_on: Barrier::new(2),
+    });
+    let platform = Platform { permissions: Arc::clone(&slow) as _, ..Platform::default() };
+    let menshen = bench.open_on(platform).unwrap();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    session.request("voice-notes", menshen::Trigger::Tap).unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    assert!(session.is_allowed("voice-notes"));
+    slow.stop_next.store(true, Ordering::SeqCst);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| session.refresh().unwrap());
+        slow.began.wait();
+        *slow.states.lock().unwrap() = PermissionState::Denied;
+        session.refresh().unwrap();
+        assert!(!session.is_allowed("voice-notes"));
+        slow.go_on.wait();
+        first.join().unwrap();
+        assert!(!session.is_allowed("voice-notes"), "what was read before the change says nothing after it");
+    });
+}
+
+#[test]
+fn a_new_age_limit_asks_the_age_again_and_nobody_grows_older_by_being_asked() {
+    let limit = serde_json::json!({ "effect": "deny", "when": { "age_below": 21, "purposes": ["statistics"] },
+        "text": { "en": "Not below 21.", "zh-Hans": "21岁以下不可用。" }, "source": "999 ¶30" });
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    let version = bench::next_version(serde_json::json!({ "rules": { "not-below-21": limit } }));
+    session.offer_policy(version).unwrap();
+    assert!(!session.is_purpose_allowed("statistics"), "how old somebody of 16 or more is was not kept");
+    let ask = |born: &str| {
+        session
+            .request_purpose("statistics")
+            .unwrap()
+            .drive(&mut |step: &Step| match step {
+                Step::AskSubject => Answer::Subject { born: born.to_owned(), place: "JP".into() },
+                _ => Answer::Yes,
+            })
+            .unwrap();
+        session.is_purpose_allowed("statistics")
+    };
+    assert!(!ask("2010-01"), "too young for it");
+    assert!(!ask("1990-05"), "the first answer stands");
+    session.supply_subject("1990-05", "JP").unwrap();
+    assert!(session.is_purpose_allowed("statistics"), "the host's support may correct it");
 }

@@ -86,6 +86,10 @@ impl From<Error> for BridgeError {
                 set("purpose", purpose.clone());
                 set("recipient", recipient.clone());
             }
+            Error::LegalDuty { purpose, statute } => {
+                set("purpose", purpose.clone());
+                set("statute", statute.clone());
+            }
             Error::UnknownExchange { id } => set("id", id.to_string()),
             Error::Io { operation } => set("operation", (*operation).to_owned()),
             Error::LedgerBroken { sequence: Some(sequence) } => set("sequence", sequence.to_string()),

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use menshen_journal::Now;
 use menshen_policy::document::{ConsentKind, Giver, Permission, Place};
-use menshen_policy::{AgeBand, Consent, Month, Subject, Terms, Threshold};
+use menshen_policy::{AgeBand, Consent, Identity, Month, Subject, Terms, Threshold};
 
-use crate::entry::{Context, Entry, What};
+use crate::entry::{Entry, Shape, What};
 
 /// The answers of one account, as its ledger has them.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +17,8 @@ pub(crate) struct Account {
     /// Denied or ended epochs whose keys are not yet known to be gone.
     pub(crate) to_shred: BTreeSet<(String, u64)>,
     pub(crate) permissions: BTreeMap<Permission, Asked>,
-    pub(crate) contexts: Vec<Context>,
+    pub(crate) contexts: Vec<Identity>,
+    pub(crate) shapes: Vec<Shape>,
     /// The canonical document of the accepted policy.
     pub(crate) accepted: Option<Accepted>,
     /// The newest version that was shown and declined.
@@ -26,6 +27,8 @@ pub(crate) struct Account {
     pub(crate) arrived: Option<String>,
     /// Its canonical document.
     pub(crate) arrived_document: Option<String>,
+    /// Where records of each purpose went that nobody was asked to erase.
+    pub(crate) sent: BTreeMap<String, BTreeSet<Destination>>,
     pub(crate) erases: BTreeMap<String, Erase>,
     uptime: Uptime,
 }
@@ -81,12 +84,20 @@ pub(crate) struct Asked {
     pub(crate) granted: Option<bool>,
 }
 
+/// Where records went, and under which pseudonym.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Destination {
+    pub(crate) endpoint: String,
+    /// Its address at that time.
+    pub(crate) url: String,
+    pub(crate) pseudonym: String,
+}
+
 /// A request to erase that a recipient has not confirmed.
 #[derive(Clone, Debug)]
 pub(crate) struct Erase {
     pub(crate) purpose: String,
-    pub(crate) endpoint: String,
-    pub(crate) pseudonym: String,
+    pub(crate) to: Destination,
 }
 
 /// Time that surely passed, whatever the wall clock says: the parts of each boot that were seen, summed.
@@ -144,6 +155,7 @@ impl Account {
                 self.permissions.insert(*permission, asked);
             }
             What::Context { context, .. } => self.contexts.push(context.clone()),
+            What::Shape { shape, .. } => self.shapes.push(shape.clone()),
             What::PolicyArrived { policy, document, .. } => {
                 self.arrived = Some(policy.clone());
                 self.arrived_document = Some(document.clone());
@@ -152,10 +164,19 @@ impl Account {
                 self.accepted = Some(Accepted { hash: policy.clone(), document: document.clone() });
             }
             What::PolicyDeclined { version, .. } => self.declined_version = Some(version.clone()),
-            What::EraseRequested { id, purpose, endpoint, pseudonym } => {
-                let erase =
-                    Erase { purpose: purpose.clone(), endpoint: endpoint.clone(), pseudonym: pseudonym.clone() };
-                self.erases.insert(id.clone(), erase);
+            What::SendingStarted { purpose, endpoint, url, pseudonym, .. } => {
+                self.sent.entry(purpose.clone()).or_default().insert(Destination {
+                    endpoint: endpoint.clone(),
+                    url: url.clone(),
+                    pseudonym: pseudonym.clone(),
+                });
+            }
+            What::EraseRequested { id, purpose, endpoint, url, pseudonym } => {
+                let to = Destination { endpoint: endpoint.clone(), url: url.clone(), pseudonym: pseudonym.clone() };
+                if let Some(sent) = self.sent.get_mut(purpose) {
+                    sent.remove(&to);
+                }
+                self.erases.insert(id.clone(), Erase { purpose: purpose.clone(), to });
             }
             What::EraseAcknowledged { id } => {
                 self.erases.remove(id);

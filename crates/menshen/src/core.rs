@@ -1,23 +1,28 @@
-//! One account behind its lock: the fold of its ledger, the policies that govern it, and the acts that change them.
+//! One account behind its lock: the fold of its ledger, and the policies that govern it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use menshen_journal::{Alias, Domain, Journal, Label, LabelKind, NewEntry, Now, Shredding, Verdict as LedgerVerdict};
-use menshen_policy::document::{ConsentKind, Giver, Id, LegalBasis, Permission, Text};
-use menshen_policy::{Change, Decision, Policy, PurposeId, Question, Reason, Terms, Verdict};
+use menshen_journal::{Alias, Domain, Journal, Label, LabelKind, NewEntry, Now, Verdict as LedgerVerdict};
+use menshen_policy::document::{LegalBasis, Permission, Text};
+use menshen_policy::{Change, Identity, Policy, RulesInForce};
 
 use crate::account::{Account, Status};
-use crate::denial::{Denial, DenialBuilder, Remedy};
-use crate::entry::{Context, Entry, Shown, What};
+use crate::denial::Remedy;
+use crate::entry::{Entry, What};
 use crate::error::Error;
 use crate::exchange_state::Exchanges;
 use crate::identifier::IdentifierCache;
 use crate::platform::PermissionState;
 use crate::sdk::Shared;
 
-/// The states of all permissions that the policy's features need, read before the lock was taken.
-pub(crate) type PermissionStates = BTreeMap<Permission, PermissionState>;
+/// The states of all permissions that the policy's features need, at one look at the platform.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Look {
+    /// Grows with every look, in the order in which they began.
+    pub(crate) ticket: u64,
+    pub(crate) states: BTreeMap<Permission, PermissionState>,
+}
 
 pub(crate) struct Core {
     pub(crate) account: Label,
@@ -25,16 +30,20 @@ pub(crate) struct Core {
     pub(crate) state: Account,
     /// The accepted policy; the app's own one before anything was accepted.
     pub(crate) policy: Arc<Policy>,
+    /// Its rules where the person lives.
+    pub(crate) rules: RulesInForce,
     /// A newer version than the accepted one.
     pub(crate) pending: Option<Pending>,
     pub(crate) locale: Option<String>,
     pub(crate) strict: bool,
+    /// The latest look at the platform.
+    pub(crate) look: Look,
     /// Purposes that a withdrawal closed, until the ledger says so too.
-    closed: BTreeSet<String>,
+    pub(crate) closed: BTreeSet<String>,
     /// Purposes whose grant names a key that is not there.
-    missing_keys: BTreeSet<String>,
+    pub(crate) missing_keys: BTreeSet<String>,
     /// Purposes whose key could not be looked up; closed until it can.
-    unknown_keys: BTreeSet<String>,
+    pub(crate) unknown_keys: BTreeSet<String>,
     /// Numbers the permits, so that one doesn't outlive its decision.
     pub(crate) generation: u64,
     pub(crate) exchanges: Exchanges,
@@ -57,9 +66,22 @@ pub(crate) enum Ledger {
     },
 }
 
+impl Ledger {
+    /// Why it closes every gate.
+    pub(crate) fn closed(self) -> Option<(&'static str, Remedy)> {
+        match self {
+            Self::Ready => None,
+            Self::KeyNotReady => Some(("key-not-ready", Remedy::Wait)),
+            Self::KeyBad => Some(("key-missing", Remedy::Nothing)),
+            Self::Broken { .. } => Some(("ledger-broken", Remedy::Nothing)),
+        }
+    }
+}
+
 /// A policy version that waits for the person.
 pub(crate) struct Pending {
     pub(crate) policy: Arc<Policy>,
+    pub(crate) rules: RulesInForce,
     pub(crate) change: Change,
 }
 
@@ -79,7 +101,7 @@ fn starts_ms(day: &str) -> Option<i64> {
 }
 
 /// The epoch of a denial marker that was written before the ledger could be read.
-const ANY_EPOCH: u64 = u64::MAX;
+pub(crate) const ANY_EPOCH: u64 = u64::MAX;
 
 impl Core {
     /// Opens an account: reads its ledger if the key is there, else with every gate closed.
@@ -89,10 +111,12 @@ impl Core {
             ledger: Ledger::KeyNotReady,
             state: Account::default(),
             policy: Arc::clone(&shared.bundled),
+            rules: shared.bundled.rules_in_force(None),
             pending: None,
             locale: None,
             strict: shared.strict,
-            closed: BTreeSet::new(),
+            look: Look::default(),
+            closed: shared.denied(account),
             missing_keys: BTreeSet::new(),
             unknown_keys: BTreeSet::new(),
             generation: 0,
@@ -162,23 +186,26 @@ impl Core {
     /// The accepted document governs; the app's own is pending where it is newer.
     fn adopt_policies(&mut self, shared: &Shared) -> Result<(), Error> {
         self.pending = None;
-        let Some(accepted) = &self.state.accepted else {
-            self.policy = Arc::clone(&shared.bundled);
-            return Ok(());
-        };
-        self.policy = if accepted.hash == shared.bundled.hash() {
-            Arc::clone(&shared.bundled)
-        } else {
+        let accepted = self.state.accepted.clone().filter(|accepted| accepted.hash != shared.bundled.hash());
+        self.govern(match accepted {
+            None => Arc::clone(&shared.bundled),
             // The store kept what the ledger vouches for; it was checked when it was accepted.
-            Arc::new(Policy::read(accepted.document.as_bytes())?)
-        };
+            Some(accepted) => Arc::new(Policy::read(accepted.document.as_bytes())?),
+        });
+        if self.state.accepted.is_none() {
+            return Ok(());
+        }
         // What a version that arrived takes away stays away, whether or not this build brings it along.
-        if let Some(arrived) = self.state.arrived_document.clone()
-            && let Ok(policy) = Policy::read(arrived.as_bytes())
-        {
-            self.offer_if_newer(Arc::new(policy), shared)?;
+        if let Some(arrived) = self.state.arrived_document.clone() {
+            self.offer_if_newer(Arc::new(Policy::read(arrived.as_bytes())?), shared)?;
         }
         self.offer_if_newer(Arc::clone(&shared.bundled), shared)
+    }
+
+    /// Lets a version of the policy decide from now on.
+    pub(crate) fn govern(&mut self, policy: Arc<Policy>) {
+        self.rules = policy.rules_in_force(self.state.subject.place.as_ref());
+        self.policy = policy;
     }
 
     /// An older build than the accepted version is no failure: the accepted version governs.
@@ -202,7 +229,7 @@ impl Core {
             return Err(Error::OlderPolicy { accepted: ours.version.to_string(), given: theirs.version.to_string() });
         }
         if self.state.accepted.is_none() {
-            self.policy = policy;
+            self.govern(policy);
             return Ok(());
         }
         let newer = |pending: &Pending| pending.policy.document().version.numbers() > theirs.version.numbers();
@@ -219,32 +246,34 @@ impl Core {
             };
             self.commit(shared, vec![what])?;
         }
-        self.pending = Some(Pending { change: Change::between(&self.policy, &policy), policy });
+        let rules = policy.rules_in_force(self.state.subject.place.as_ref());
+        self.pending = Some(Pending { change: Change::between(&self.policy, &policy), rules, policy });
         Ok(())
     }
 
     /// A denial marker closes its epoch even where the entry could not be written. It has no proof, so it
-    /// destroys nothing.
+    /// destroys nothing. It stays while the key of its epoch may be there, because files put back from an older
+    /// copy know nothing of the denial.
     fn take_in_markers(&mut self, shared: &Shared) -> Result<(), Error> {
         let account = self.account;
         for domain in shared.journal.denied().into_iter().filter(|domain| domain.account == account) {
             let Some(purpose) = shared.journal.label_name(domain.purpose) else { continue };
-            let state = self.state.purposes.get(&purpose);
-            let live = state.is_some_and(|state| {
-                (state.epoch == domain.epoch || domain.epoch == ANY_EPOCH)
-                    && matches!(state.status, Status::Given { .. } | Status::Opened)
-            });
-            if live {
-                let newly = self.closed.insert(purpose.clone());
-                let state = self.state.purposes.get(&purpose);
-                let epoch = state.map_or(domain.epoch, |state| state.epoch);
-                self.commit(shared, vec![What::DeniedByMarker { purpose: purpose.clone(), epoch }])?;
-                if newly {
-                    self.closed.remove(&purpose);
-                }
+            let state = self.state.purposes.get(&purpose).cloned().unwrap_or_default();
+            let means = Domain { epoch: if domain.epoch == ANY_EPOCH { state.epoch } else { domain.epoch }, ..domain };
+            // A statute lets nobody close what it demands.
+            let is_statutory = self.policy.purpose(&purpose).is_some_and(|p| p.legal_basis == LegalBasis::LegalDuty);
+            let is_live = means.epoch == state.epoch && matches!(state.status, Status::Given { .. } | Status::Opened);
+            if is_live && !is_statutory {
+                self.commit(shared, vec![What::DeniedByMarker { purpose: purpose.clone(), epoch: means.epoch }])?;
             }
+            let may_have_key = means.epoch > state.epoch
+                || (means.epoch == state.epoch && state.alias.is_some())
+                || self.state.to_shred.contains(&(purpose, means.epoch));
+            let stays = may_have_key && !is_statutory;
             // One that cannot be removed now says the same again next time.
-            let _ = shared.journal.clear_mark(&domain);
+            if !stays || (domain != means && shared.journal.mark_denied(&means).is_ok()) {
+                let _ = shared.journal.clear_mark(&domain);
+            }
         }
         Ok(())
     }
@@ -284,25 +313,34 @@ impl Core {
         } else {
             shared.journal.ledger_append(self.account, &new)?;
         }
+        let place = self.state.subject.place.clone();
         for entry in &entries {
             self.state.apply(entry);
+        }
+        if self.state.subject.place != place {
+            let place = self.state.subject.place.as_ref();
+            self.rules = self.policy.rules_in_force(place);
+            if let Some(pending) = &mut self.pending {
+                pending.rules = pending.policy.rules_in_force(place);
+            }
         }
         Ok(())
     }
 
-    /// The index of the context under which things are decided now, and the entry that introduces it if it is new.
-    pub(crate) fn context(&self, policy: &Policy) -> (u32, Option<What>) {
-        let context = Context {
-            policy_id: policy.document().id.to_string(),
-            policy_version: policy.document().version.to_string(),
-            policy_hash: policy.hash().to_owned(),
-            law_packs: policy.pack_identities(&self.state.subject).into_iter().map(Into::into).collect(),
-        };
-        if let Some(at) = self.state.contexts.iter().position(|known| *known == context) {
+    /// Takes in a look at the platform, unless one that began later is known.
+    pub(crate) fn see(&mut self, look: Look) {
+        if look.ticket > self.look.ticket {
+            self.look = look;
+        }
+    }
+
+    /// The index of the rules under which something is decided, and the entry that introduces them if they are new.
+    pub(crate) fn context(&self, identity: &Identity) -> (u32, Option<What>) {
+        if let Some(at) = self.state.contexts.iter().position(|known| known == identity) {
             return (u32::try_from(at).unwrap_or(u32::MAX), None);
         }
         let index = u32::try_from(self.state.contexts.len()).unwrap_or(u32::MAX);
-        (index, Some(What::Context { index, context }))
+        (index, Some(What::Context { index, context: identity.clone() }))
     }
 
     pub(crate) fn label(&self, journal: &Journal, purpose: &str) -> Result<Label, Error> {
@@ -318,109 +356,6 @@ impl Core {
         Ok(Some(Domain { account: self.account, purpose, epoch: state.epoch }))
     }
 
-    /// The domain to seal a record of an allowed purpose in. A legal duty needs nobody's leave, so its first
-    /// record opens it.
-    pub(crate) fn domain_for_record(&mut self, shared: &Shared, purpose: &str) -> Result<Domain, Error> {
-        if let Some(domain) = self.domain(&shared.journal, purpose)? {
-            return Ok(domain);
-        }
-        let policy = Arc::clone(&self.policy);
-        let Some(declared) = policy.purpose(purpose).filter(|p| p.legal_basis == LegalBasis::LegalDuty) else {
-            return Err(Error::KeyLost);
-        };
-        self.load(shared)?;
-        let (epoch, alias) = self.key_for(shared, purpose)?;
-        let (context, introduced) = self.context(&policy);
-        let opened = What::Opened {
-            purpose: purpose.to_owned(),
-            epoch,
-            alias: alias.as_str().to_owned(),
-            basis: LegalBasis::LegalDuty,
-            terms: (&Terms::of(declared)).into(),
-            context,
-        };
-        self.commit(shared, introduced.into_iter().chain([opened]).collect())?;
-        self.opened(purpose);
-        self.domain(&shared.journal, purpose)?.ok_or(Error::KeyLost)
-    }
-
-    pub(crate) fn decide(&self, policy: &Policy, purpose: PurposeId, id: &Id, now: &Now) -> Decision {
-        let terms = policy.purpose(id.as_str()).map(Terms::of);
-        let consent = if self.missing_keys.contains(id.as_str()) {
-            menshen_policy::Consent::NotAsked
-        } else {
-            terms.map(|terms| self.state.consent(id.as_str(), &terms)).unwrap_or_default()
-        };
-        policy.decide(&Question {
-            purpose,
-            subject: &self.state.subject,
-            notice_agreed: self.state.notice_agreed(),
-            consent,
-            restricted: false,
-            now_ms: now.wall_ms,
-        })
-    }
-
-    /// The gate of one purpose: open, or why not. Says nothing about system permissions.
-    pub(crate) fn gate(&self, purpose: &str, now: &Now) -> Result<Option<Denial>, Error> {
-        let (at, id) = self.find_purpose(purpose)?;
-        let declared = self.policy.purpose(purpose);
-        let name = declared.map(|p| self.local(&p.name)).unwrap_or_default();
-        let build = DenialBuilder { locale: self.locale(), name, subject: purpose };
-        if let Some(denial) = self.ledger_denial(&build) {
-            return Ok(Some(denial));
-        }
-        if self.ended(purpose, now) {
-            return Ok(Some(build.build("ended-by-policy", Remedy::Nothing)));
-        }
-        if self.closed.contains(purpose) {
-            return Ok(Some(build.build("consent-withdrawn", Remedy::Settings)));
-        }
-        if self.unknown_keys.contains(purpose) {
-            return Ok(Some(build.build("key-not-ready", Remedy::Wait)));
-        }
-        // A no holds on every legal basis but a legal duty; only consent weighs it among its own reasons.
-        let basis = declared.map(|p| p.legal_basis);
-        if self.said_no(purpose) && !matches!(basis, Some(LegalBasis::Consent | LegalBasis::LegalDuty)) {
-            return Ok(Some(build.build("consent-withdrawn", Remedy::Settings)));
-        }
-        let decision = self.decide(&self.policy, at, id, now);
-        let lost = self.missing_keys.contains(purpose);
-        if decision.verdict == Verdict::Deny || (decision.verdict == Verdict::Ask && !lost) {
-            return Ok(Some(self.explain(&decision, at, &build)));
-        }
-        // An allowed purpose without a key has not been opened for this account, or its key is gone.
-        let has_key = self.state.purposes.get(purpose).is_some_and(|state| state.alias.is_some());
-        let needs_key = declared.is_some_and(|p| p.legal_basis != LegalBasis::LegalDuty) || has_key;
-        if lost || (needs_key && !has_key) {
-            return Ok(Some(build.build("key-missing", Remedy::Request)));
-        }
-        Ok(None)
-    }
-
-    fn said_no(&self, purpose: &str) -> bool {
-        let status = self.state.purposes.get(purpose).map(|state| &state.status);
-        matches!(status, Some(Status::Marked | Status::Withdrawn | Status::Refused))
-    }
-
-    pub(crate) fn ledger_denial(&self, build: &DenialBuilder<'_>) -> Option<Denial> {
-        match self.ledger {
-            Ledger::Ready => None,
-            Ledger::KeyNotReady => Some(build.build("key-not-ready", Remedy::Wait)),
-            Ledger::KeyBad => Some(build.build("key-missing", Remedy::Nothing)),
-            Ledger::Broken { .. } => Some(build.build("ledger-broken", Remedy::Nothing)),
-        }
-    }
-
-    fn find_purpose(&self, purpose: &str) -> Result<(PurposeId, &Id), Error> {
-        if let (Some(at), Some((id, _))) =
-            (self.policy.purpose_id(purpose), self.policy.document().purposes.get_key_value(purpose))
-        {
-            return Ok((at, id));
-        }
-        Err(self.unknown("purpose", purpose, |policy| policy.purpose(purpose).is_some()))
-    }
-
     /// The error for a name that the governing policy lacks.
     pub(crate) fn unknown(&self, what: &'static str, name: &str, in_policy: impl Fn(&Policy) -> bool) -> Error {
         let name = name.to_owned();
@@ -429,57 +364,6 @@ impl Core {
         } else {
             Error::Undeclared { what, name }
         }
-    }
-
-    /// Whether a newer version, already effective, takes the purpose away.
-    pub(crate) fn ended(&self, purpose: &str, now: &Now) -> bool {
-        self.pending.as_ref().is_some_and(|pending| {
-            pending.is_effective(now) && pending.change.removed.iter().any(|id| id.as_str() == purpose)
-        })
-    }
-
-    /// Whether a newer version, already effective, takes a recipient away from a purpose.
-    pub(crate) fn recipient_ended(&self, purpose: &str, recipient: &str, now: &Now) -> bool {
-        self.pending.as_ref().is_some_and(|pending| {
-            let gone = |(p, r): &(Id, Id)| p.as_str() == purpose && r.as_str() == recipient;
-            pending.is_effective(now) && pending.change.removed_recipients.iter().any(gone)
-        })
-    }
-
-    /// Whether a newer version, already effective, takes a category away from a purpose.
-    pub(crate) fn category_ended(&self, purpose: &str, category: &str, now: &Now) -> bool {
-        self.pending.as_ref().is_some_and(|pending| {
-            let gone = |(p, c): &(Id, Id)| p.as_str() == purpose && c.as_str() == category;
-            pending.is_effective(now) && pending.change.removed_categories.iter().any(gone)
-        })
-    }
-
-    pub(crate) fn explain(&self, decision: &Decision, purpose: PurposeId, build: &DenialBuilder<'_>) -> Denial {
-        let Some(reason) = decision.reasons.first() else { return build.build("not-declared", Remedy::Nothing) };
-        let explanation = self.policy.explain(reason, Some(purpose));
-        let code = if decision.missing.decisive { "subject-unknown" } else { explanation.code };
-        let remedy = match (code, reason) {
-            ("subject-unknown", _) | (_, Reason::NoticeNotAgreed) => Remedy::Request,
-            ("guardian-needed", _) => Remedy::Guardian,
-            (
-                _,
-                Reason::ConsentNotAsked | Reason::ConsentExpired | Reason::ConsentOutdated | Reason::ConsentTooWeak,
-            ) => Remedy::Request,
-            (_, Reason::ConsentRefused | Reason::ConsentWithdrawn | Reason::Restricted) => Remedy::Settings,
-            _ => Remedy::Nothing,
-        };
-        let rule = explanation.rule.map(|rule| match explanation.pack {
-            Some(pack) => format!("{pack}/{rule}"),
-            None => rule.to_string(),
-        });
-        let mut denial = build.build(code, remedy);
-        if let (Some(text), "policy-rule") = (explanation.text, code) {
-            self.local(text).clone_into(&mut denial.text);
-        }
-        denial.rule = rule;
-        denial.source = explanation.source.map(str::to_owned);
-        denial.until_ms = decision.valid_until_ms.filter(|_| code == "policy-rule" || code == "guardian-needed");
-        denial
     }
 
     /// A text in the session's locale, else in the policy's first.
@@ -500,247 +384,4 @@ impl Core {
         };
         exact.or_else(prefix).or(locales.first()).map_or("en", |locale| locale.as_str())
     }
-
-    /// A yes: the key first, then the entry that names it.
-    pub(crate) fn grant(
-        &mut self,
-        shared: &Shared,
-        purpose: &str,
-        kind: ConsentKind,
-        by: Giver,
-        shown: Shown,
-    ) -> Result<(), Error> {
-        let policy = Arc::clone(&self.policy);
-        let Some(declared) = policy.purpose(purpose) else {
-            return Err(self.unknown("purpose", purpose, |p| p.purpose(purpose).is_some()));
-        };
-        let (epoch, alias) = self.key_for(shared, purpose)?;
-        let until = declared.consent.as_ref().and_then(|terms| terms.valid_for.as_ref()).map(|valid| {
-            let length = i64::try_from(valid.seconds()).unwrap_or(i64::MAX).saturating_mul(1000);
-            shared.clock.now().wall_ms.saturating_add(length)
-        });
-        let (context, introduced) = self.context(&policy);
-        let granted = What::Granted {
-            purpose: purpose.to_owned(),
-            epoch,
-            alias: alias.as_str().to_owned(),
-            kind,
-            by,
-            until,
-            terms: (&Terms::of(declared)).into(),
-            context,
-            shown,
-        };
-        self.commit(shared, introduced.into_iter().chain([granted]).collect())?;
-        self.opened(purpose);
-        Ok(())
-    }
-
-    fn opened(&mut self, purpose: &str) {
-        self.closed.remove(purpose);
-        self.missing_keys.remove(purpose);
-        self.unknown_keys.remove(purpose);
-    }
-
-    /// The live key of a purpose, or a new one under the next epoch.
-    fn key_for(&mut self, shared: &Shared, purpose: &str) -> Result<(u64, Alias), Error> {
-        let live = self
-            .state
-            .purposes
-            .get(purpose)
-            .filter(|state| matches!(state.status, Status::Given { .. } | Status::Opened))
-            .filter(|_| !self.missing_keys.contains(purpose) && !self.closed.contains(purpose))
-            .and_then(|state| Some((state.epoch, Alias::parse(state.alias.as_deref()?).ok()?)));
-        if let Some(live) = live {
-            return Ok(live);
-        }
-        let label = self.label(&shared.journal, purpose)?;
-        let mut epoch = self.state.next_epoch(purpose);
-        // A crash between key and entry leaves a key that no grant names; its epoch is passed over.
-        while shared.journal.alias(&Domain { account: self.account, purpose: label, epoch }).is_some() {
-            epoch = epoch.saturating_add(1);
-        }
-        let alias = Alias::random(shared.randomness.as_ref())?;
-        shared.journal.create_domain(&Domain { account: self.account, purpose: label, epoch }, &alias)?;
-        Ok((epoch, alias))
-    }
-
-    /// Agreeing to the notice, or to a new version: purposes on other bases than consent open with it.
-    pub(crate) fn accept_policy(&mut self, shared: &Shared, policy: &Arc<Policy>, shown: Shown) -> Result<(), Error> {
-        let document =
-            String::from_utf8(policy.canonical().to_vec()).map_err(|_| Error::Internal { what: "canonical policy" })?;
-        let first = self.state.notice != Some(crate::account::Answer::Agreed);
-        let mut what = Vec::new();
-        let (context, introduced) = self.context(policy);
-        what.extend(introduced);
-        if first {
-            what.push(What::NoticeAgreed { policy: policy.hash().to_owned(), shown: shown.clone() });
-        }
-        what.push(What::PolicyAccepted {
-            policy: policy.hash().to_owned(),
-            version: policy.document().version.to_string(),
-            document,
-            shown,
-        });
-        let mut opened = Vec::new();
-        for (_, id, purpose) in policy.purposes() {
-            if matches!(purpose.legal_basis, LegalBasis::Consent) || self.closed.contains(id.as_str()) {
-                continue;
-            }
-            // Agreeing to a version takes back no answer that the person gave to this purpose.
-            let given = self.state.purposes.get(id.as_str()).is_some_and(|s| matches!(s.status, Status::Given { .. }));
-            if self.said_no(id.as_str()) || (given && !self.missing_keys.contains(id.as_str())) {
-                continue;
-            }
-            let (epoch, alias) = self.key_for(shared, id.as_str())?;
-            opened.push(id.to_string());
-            what.push(What::Opened {
-                purpose: id.to_string(),
-                epoch,
-                alias: alias.as_str().to_owned(),
-                basis: purpose.legal_basis,
-                terms: (&Terms::of(purpose)).into(),
-                context,
-            });
-        }
-        let gone: Vec<(String, u64)> = self
-            .state
-            .purposes
-            .iter()
-            .filter(|(id, state)| policy.purpose(id).is_none() && !matches!(state.status, Status::Ended))
-            .map(|(id, state)| (id.clone(), state.epoch))
-            .collect();
-        for (purpose, epoch) in &gone {
-            let (purpose, policy) = (purpose.clone(), policy.hash().to_owned());
-            what.push(What::Ended { purpose, epoch: *epoch, policy });
-        }
-        self.commit(shared, what)?;
-        for purpose in &opened {
-            self.opened(purpose);
-        }
-        self.policy = Arc::clone(policy);
-        self.pending = None;
-        self.identifiers = IdentifierCache::default();
-        for (purpose, epoch) in gone {
-            self.close_domain(shared, &purpose, epoch);
-        }
-        Ok(())
-    }
-
-    /// A no that takes back a yes, or a first no. The gate is closed when this is called, whatever it returns.
-    pub(crate) fn deny(&mut self, shared: &Shared, purpose: &str, denial: Refusal) -> Result<Vec<u64>, Error> {
-        self.close_in_memory(purpose);
-        let label = self.label(&shared.journal, purpose)?;
-        if self.ledger != Ledger::Ready {
-            // Which epoch it is stands in the ledger, so the marker means whichever one lives.
-            let any = Domain { account: self.account, purpose: label, epoch: ANY_EPOCH };
-            let _ = shared.journal.mark_denied(&any);
-            self.load(shared)?;
-            // What was just read opens nothing: the marker or this denial closes it.
-            self.close_in_memory(purpose);
-        }
-        let epoch = self.state.purposes.get(purpose).map_or(0, |state| state.epoch);
-        let domain = Domain { account: self.account, purpose: label, epoch };
-        // Where the marker cannot be written the entry may be; the gate is closed either way.
-        let marked = shared.journal.mark_denied(&domain).is_ok();
-        let had_key = self.state.purposes.get(purpose).is_some_and(|state| state.alias.is_some());
-        let mut what = Vec::new();
-        if had_key {
-            what.extend(self.erase_requests(shared, purpose, &domain));
-        }
-        what.push(match denial {
-            Refusal::Refused(shown) => What::Refused { purpose: purpose.to_owned(), epoch, shown },
-            Refusal::Withdrawn => What::Withdrawn { purpose: purpose.to_owned(), epoch },
-        });
-        let in_flight = self.exchanges.cancel(&domain);
-        self.commit(shared, what)
-            .map_err(|error| if marked { error } else { Error::Io { operation: "mark a denial" } })?;
-        self.opened(purpose);
-        self.close_domain(shared, purpose, epoch);
-        // The entry is the proof now; a marker that stays is cleared at the next opening.
-        let _ = shared.journal.clear_mark(&domain);
-        let _ = shared.journal.clear_mark(&Domain { epoch: ANY_EPOCH, ..domain });
-        Ok(in_flight)
-    }
-
-    /// Closes a gate whatever follows; only the ledger opens it again.
-    pub(crate) fn close_in_memory(&mut self, purpose: &str) {
-        self.closed.insert(purpose.to_owned());
-    }
-
-    fn close_domain(&mut self, shared: &Shared, purpose: &str, epoch: u64) {
-        if let Ok(label) = self.label(&shared.journal, purpose) {
-            shared.journal.close_domain(&Domain { account: self.account, purpose: label, epoch });
-        }
-        self.identifiers.forget(&self.policy, purpose);
-    }
-
-    /// Every endpoint that may have received records of the purpose is asked to erase them.
-    fn erase_requests(&self, shared: &Shared, purpose: &str, domain: &Domain) -> Vec<What> {
-        let Some(declared) = self.policy.purpose(purpose) else { return Vec::new() };
-        self.policy
-            .document()
-            .endpoints
-            .iter()
-            .filter(|(_, endpoint)| declared.recipients.contains(&endpoint.recipient))
-            .filter_map(|(id, endpoint)| {
-                let pseudonym =
-                    crate::identifier::pseudonym(&shared.journal, domain, endpoint.recipient.as_str()).ok()?;
-                let request = shared.random_id().ok()?;
-                Some(What::EraseRequested {
-                    id: request,
-                    purpose: purpose.to_owned(),
-                    endpoint: id.to_string(),
-                    pseudonym,
-                })
-            })
-            .collect()
-    }
-
-    /// Destroys the keys of ended epochs, expires what is old, takes up what an earlier try could not finish.
-    pub(crate) fn maintain(&mut self, shared: &Shared) -> Result<Maintained, Error> {
-        self.load(shared)?;
-        self.look_up_keys(shared);
-        let mut done = Maintained::default();
-        // First what frees space: on a full disk it is what lets the rest go on.
-        let expired = shared.journal.expire()?;
-        done.expired_segments = expired.segments;
-        done.expired_records = expired.records;
-        for purpose in self.closed.clone() {
-            self.deny(shared, &purpose, Refusal::Withdrawn)?;
-        }
-        for (purpose, epoch) in self.state.to_shred.clone() {
-            let label = self.label(&shared.journal, &purpose)?;
-            let domain = Domain { account: self.account, purpose: label, epoch };
-            if shared.journal.shred(&domain)? == Shredding::Done {
-                self.commit(shared, vec![What::Shredded { purpose: purpose.clone(), epoch }])?;
-                done.shredded.push(purpose);
-            } else {
-                done.waiting.push(purpose);
-            }
-        }
-        Ok(done)
-    }
-}
-
-/// How a person said no.
-pub(crate) enum Refusal {
-    /// To a prompt.
-    Refused(Shown),
-    /// To what they had allowed.
-    Withdrawn,
-}
-
-/// What a call of [`Session::maintain`](crate::Session::maintain) did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Maintained {
-    /// Purposes whose keys are gone now.
-    pub shredded: Vec<String>,
-    /// Purposes whose keys the key store has not destroyed yet.
-    pub waiting: Vec<String>,
-    /// Segments removed because everything in them had expired.
-    pub expired_segments: u64,
-    /// Records in them.
-    pub expired_records: u64,
 }

@@ -1,5 +1,9 @@
 //! A refusal that helps: a stable code, the clause, and a sentence for the person with what can be done.
 
+use std::sync::Arc;
+
+use menshen_policy::Identity;
+
 use crate::texts;
 
 /// Why something is not allowed now.
@@ -17,6 +21,8 @@ pub struct Denial {
     pub until_ms: Option<i64>,
     /// What can be done.
     pub remedy: Remedy,
+    /// The policy and the law packs that decided.
+    pub identity: Arc<Identity>,
     /// The same in one or two sentences, in the session's locale.
     pub text: String,
 }
@@ -64,6 +70,8 @@ pub(crate) struct DenialBuilder<'a> {
     pub(crate) name: &'a str,
     /// Its id.
     pub(crate) subject: &'a str,
+    /// The policy and the law packs in force.
+    pub(crate) identity: &'a Arc<Identity>,
 }
 
 impl DenialBuilder<'_> {
@@ -75,6 +83,7 @@ impl DenialBuilder<'_> {
             source: None,
             until_ms: None,
             remedy,
+            identity: Arc::clone(self.identity),
             text: texts::denial(self.locale, code, self.name, None),
         }
     }

@@ -1,7 +1,9 @@
 //! What the evidence log says: one entry for everything that was asked, answered, opened, ended and handed out.
 
-use menshen_policy::document::{ConsentKind, Giver, Identifier, IdentifierForm, LegalBasis, Permission};
-use menshen_policy::{PackIdentity, Terms};
+use std::collections::{BTreeMap, BTreeSet};
+
+use menshen_policy::document::{ConsentKind, FieldForm, Giver, Identifier, IdentifierForm, LegalBasis, Permission};
+use menshen_policy::{Identity, Terms};
 use serde::{Deserialize, Serialize};
 
 /// One entry of the ledger: when, and what.
@@ -58,15 +60,19 @@ pub(crate) enum What {
     /// What the system answered.
     PermissionAnswered { permission: Permission, granted: bool },
     /// The policy and the law packs under which what follows is decided.
-    Context { index: u32, context: Context },
+    Context { index: u32, context: Identity },
+    /// What content sealed under a number carries.
+    Shape { index: u32, shape: Shape },
     /// A newer version of the policy is there.
     PolicyArrived { policy: String, version: String, effective_from: String, document: String },
     /// The person agreed to a version. The document is kept, because a later app ships only the later one.
     PolicyAccepted { policy: String, version: String, document: String, shown: Shown },
     /// The person did not agree to a version; the accepted one still governs.
     PolicyDeclined { policy: String, version: String, shown: Shown },
+    /// Records of an epoch go to an endpoint, at this address and under this pseudonym, from here on.
+    SendingStarted { purpose: String, epoch: u64, endpoint: String, url: String, pseudonym: String },
     /// The recipient is to erase what went out under a pseudonym.
-    EraseRequested { id: String, purpose: String, endpoint: String, pseudonym: String },
+    EraseRequested { id: String, purpose: String, endpoint: String, url: String, pseudonym: String },
     /// The recipient confirmed.
     EraseAcknowledged { id: String },
     /// An identifier was handed out in a form.
@@ -133,27 +139,30 @@ pub(crate) enum SubjectKnownBy {
     Supplied,
 }
 
-/// The policy and the law packs under which something was decided or recorded.
+/// What a sealed record or outbox item carries, and the rules under which it was sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Context {
-    pub(crate) policy_id: String,
-    pub(crate) policy_version: String,
-    pub(crate) policy_hash: String,
-    pub(crate) law_packs: Vec<Pack>,
+pub(crate) struct Shape {
+    pub(crate) context: u32,
+    pub(crate) purpose: String,
+    #[serde(flatten)]
+    pub(crate) content: Content,
 }
 
-/// A law pack's identity.
+/// The kinds of sealed content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Pack {
-    pub(crate) id: String,
-    pub(crate) as_of: String,
-    pub(crate) hash: String,
+#[serde(rename_all = "kebab-case", tag = "content")]
+pub(crate) enum Content {
+    /// Records of an event, with at most these fields.
+    Event { event: String, fields: BTreeMap<String, Carried> },
+    /// An item whose bytes are the app's own, so that it may hold every category of its purpose.
+    Item { categories: BTreeSet<String> },
 }
 
-impl From<PackIdentity> for Pack {
-    fn from(pack: PackIdentity) -> Self {
-        Self { id: pack.id, as_of: pack.as_of, hash: pack.hash }
-    }
+/// What one field holds, and in which form it was sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Carried {
+    pub(crate) category: String,
+    pub(crate) form: FieldForm,
 }
 
 /// The terms that were agreed to.

@@ -91,6 +91,13 @@ pub enum Error {
         /// The recipient.
         recipient: String,
     },
+    /// A statute demands the purpose, so that it cannot be withdrawn.
+    LegalDuty {
+        /// The purpose.
+        purpose: String,
+        /// The law that demands it.
+        statute: String,
+    },
     /// No upload or delivery with this number is under way.
     UnknownExchange {
         /// The number given.
@@ -154,6 +161,7 @@ impl Error {
             Self::BadSubject { .. } => "bad-subject",
             Self::BadTimeToLive { .. } => "bad-time-to-live",
             Self::RecipientNotOfPurpose { .. } => "recipient-not-of-purpose",
+            Self::LegalDuty { .. } => "legal-duty",
             Self::UnknownExchange { .. } => "unknown-exchange",
             Self::PermitEnded => "permit-ended",
             Self::KeyNotReady => "key-not-ready",
@@ -211,6 +219,12 @@ impl fmt::Display for Error {
             }
             Self::RecipientNotOfPurpose { purpose, recipient } => {
                 write!(f, "purpose `{purpose}` does not name recipient `{recipient}`")
+            }
+            Self::LegalDuty { purpose, statute } => {
+                write!(
+                    f,
+                    "purpose `{purpose}` cannot be withdrawn, because `{statute}` demands it; show that to the person"
+                )
             }
             Self::UnknownExchange { id } => write!(f, "no upload or delivery {id} is under way"),
             Self::PermitEnded => f.write_str("the permit has ended; request the feature again"),

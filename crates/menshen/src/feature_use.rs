@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use menshen_journal::Now;
+
 use crate::entry::What;
 use crate::error::Error;
 use crate::session::Session;
@@ -40,7 +42,8 @@ pub struct FeatureUse {
     session: Session,
     feature: String,
     generation: u64,
-    ends_ms: Option<i64>,
+    began: Now,
+    limit_ms: Option<u64>,
     state: Mutex<State>,
 }
 
@@ -61,11 +64,10 @@ impl Session {
         }
         let feature = permit.feature.clone();
         self.work(|core, shared| core.commit(shared, vec![What::FeatureStarted { feature }]))?;
-        let now = self.shared().clock.now().wall_ms;
-        let ends_ms = limit_ms.map(|limit| now.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX)));
+        let began = self.shared().clock.now();
         let state = Mutex::new(State { ended: false, reads: 0 });
         let generation = permit.generation;
-        Ok(FeatureUse { session: self.clone(), feature: permit.feature, generation, ends_ms, state })
+        Ok(FeatureUse { session: self.clone(), feature: permit.feature, generation, began, limit_ms, state })
     }
 
     /// Runs something within a use of a feature.
@@ -97,7 +99,7 @@ impl FeatureUse {
     /// As [`FeatureUse::read`].
     pub fn check(&self) -> Result<(), Error> {
         let ended = self.state.lock().unwrap_or_else(PoisonError::into_inner).ended;
-        let late = self.ends_ms.is_some_and(|end| self.session.shared().clock.now().wall_ms >= end);
+        let late = self.limit_ms.is_some_and(|limit| is_over(&self.began, limit, &self.session.shared().clock.now()));
         if ended || late || !self.session.is_allowed_since(&self.feature, self.generation) {
             return Err(Error::PermitEnded);
         }
@@ -122,6 +124,13 @@ impl FeatureUse {
         // The use has ended even if the entry about it cannot be written.
         let _ = self.session.work(|core, shared| core.commit(shared, vec![what]));
     }
+}
+
+/// Whether so much time passed, by the stricter of wall clock and time since boot. Over a restart nobody can tell.
+fn is_over(began: &Now, limit_ms: u64, now: &Now) -> bool {
+    let wall = u64::try_from(now.wall_ms.saturating_sub(began.wall_ms)).unwrap_or(0);
+    let up = now.since_boot_ms.saturating_sub(began.since_boot_ms);
+    now.boot != began.boot || wall.max(up) >= limit_ms
 }
 
 impl Drop for FeatureUse {

@@ -6,14 +6,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use menshen_policy::document::{ConsentKind, Giver, LegalBasis, Permission, Place, Text};
-use menshen_policy::{AgeBand, Consent, Month, Terms, Verdict};
+use menshen_policy::{AgeBand, Consent, Decision, Month, Terms, Verdict};
 
 use crate::account::Answer as NoticeAnswer;
-use crate::core::{Core, PermissionStates, Refusal};
+use crate::consent::Refusal;
+use crate::core::Core;
 use crate::denial::{Denial, DenialBuilder, Remedy};
 use crate::entry::{SubjectKnownBy, What};
 use crate::error::Error;
 use crate::feature_use::Permit;
+use crate::gate::Closed;
 use crate::platform::PermissionState;
 use crate::prompt::{Offer, Prompt, PromptKind};
 use crate::session::Session;
@@ -239,6 +241,7 @@ impl Flow {
             (Step::ConfirmSubject { born, place }, Answer::Yes) => {
                 let (born, place) = (born.clone(), place.clone());
                 self.session.know_subject(&born, &place, SubjectKnownBy::Asked)?;
+                self.asked.insert("subject".to_owned());
             }
             (Step::ConfirmSubject { .. }, Answer::No) => {
                 self.step = Step::AskSubject;
@@ -312,7 +315,6 @@ impl Flow {
     }
 
     fn advance(&mut self) -> Result<(), Error> {
-        let states = self.session.permission_states();
         let goal = self.goal.clone();
         let asked = &self.asked;
         let next = self.session.with_core(|core, shared| {
@@ -323,7 +325,7 @@ impl Flow {
             }
             let now = shared.clock.now();
             let next = match &goal {
-                Goal::Feature { feature, trigger } => next_for_feature(core, &now, feature, *trigger, asked, &states)?,
+                Goal::Feature { feature, trigger } => next_for_feature(core, &now, feature, *trigger, asked)?,
                 Goal::FirstLaunch => next_for_first_launch(core, &now, asked)?,
                 Goal::ChangedPolicy => next_for_changed_policy(core, &now, asked)?,
                 Goal::Purpose { purpose } => next_for_purpose(core, &now, purpose, asked)?,
@@ -387,25 +389,23 @@ fn next_for_feature(
     feature: &str,
     trigger: Trigger,
     asked: &BTreeSet<String>,
-    states: &PermissionStates,
 ) -> Result<Next, Error> {
     let Some(declared) = core.policy.feature(feature) else {
         if core.pending.as_ref().is_some_and(|pending| pending.policy.feature(feature).is_some()) {
-            let build = DenialBuilder { locale: core.locale(), name: feature, subject: feature };
+            let build = core.denials(feature, feature);
             return Ok(Next::Denied(build.build("not-accepted-yet", Remedy::AcceptPolicy)));
         }
         return Err(core.unknown("feature", feature, |policy| policy.feature(feature).is_some()));
     };
-    let build = DenialBuilder { locale: core.locale(), name: core.local(&declared.name), subject: feature };
-    if let Some(denial) = core.ledger_denial(&build) {
-        return Ok(Next::Denied(denial));
+    let build = core.denials(feature, core.local(&declared.name));
+    if let Some((code, remedy)) = core.ledger.closed() {
+        return Ok(Next::Denied(build.build(code, remedy)));
     }
     if let Some(next) = notice_first(core, asked, &build) {
         return Ok(next);
     }
     // No earlier prompt is shown when a later step would be suppressed: the outcome is the reason.
-    if let Some(denial) =
-        suppressed_permission(core, now, declared.permissions.keys().copied(), trigger, asked, states, &build)
+    if let Some(denial) = suppressed_permission(core, now, declared.permissions.keys().copied(), trigger, asked, &build)
     {
         return Ok(Next::Denied(denial));
     }
@@ -423,22 +423,18 @@ fn next_for_feature(
         let permissions: Vec<(Permission, &Text)> = declared
             .permissions
             .iter()
-            .filter(|(permission, _)| !is_there(states, **permission))
+            .filter(|(permission, _)| !core.is_permitted(**permission))
             .map(|(permission, used)| (*permission, &used.text))
             .collect();
         return Ok(purpose_prompt(core, id.as_str(), Some(&declared.refused), &permissions));
     }
     for (permission, used) in &declared.permissions {
-        if !is_there(states, *permission) {
+        if !core.is_permitted(*permission) {
             let text = core.local(&used.text).to_owned();
             return Ok(Next::Step(Step::AskSystem { permission: *permission, text }));
         }
     }
     Ok(Next::Open)
-}
-
-fn is_there(states: &PermissionStates, permission: Permission) -> bool {
-    matches!(states.get(&permission), Some(PermissionState::Granted | PermissionState::Limited))
 }
 
 fn notice_first(core: &Core, asked: &BTreeSet<String>, build: &DenialBuilder<'_>) -> Option<Next> {
@@ -457,12 +453,10 @@ fn suppressed_permission(
     permissions: impl Iterator<Item = Permission>,
     trigger: Trigger,
     asked: &BTreeSet<String>,
-    states: &PermissionStates,
     build: &DenialBuilder<'_>,
 ) -> Option<Denial> {
     for permission in permissions {
-        let state = states.get(&permission).copied().unwrap_or(PermissionState::Blocked);
-        match state {
+        match core.permission(permission) {
             PermissionState::Granted | PermissionState::Limited => continue,
             PermissionState::Blocked => {
                 return Some(build.build("permission-blocked", Remedy::SystemSettings));
@@ -475,7 +469,7 @@ fn suppressed_permission(
         if last.granted == Some(true) && !asked_now {
             continue;
         }
-        let rest = core.policy.re_ask(permission, &core.state.subject);
+        let rest = core.rules.re_ask(permission);
         let left = rest.wait_ms.saturating_sub(core.state.since_asked(last, now));
         if asked_now || (left > 0 && !(trigger == Trigger::Tap && rest.tap_exception)) {
             let until = now.wall_ms.saturating_add(left);
@@ -504,17 +498,18 @@ fn ask_for_purpose(
     asked: &BTreeSet<String>,
     build: &DenialBuilder<'_>,
 ) -> Result<Asking, Error> {
-    let Some(at) = core.policy.purpose_id(purpose) else {
-        return Err(core.unknown("purpose", purpose, |policy| policy.purpose(purpose).is_some()));
-    };
-    let Some((id, declared)) = core.policy.document().purposes.get_key_value(purpose) else {
+    let (at, id) = core.find_purpose(purpose)?;
+    let Some(declared) = core.policy.purpose(purpose) else {
         return Ok(Asking::Denied(build.build("not-declared", Remedy::Nothing)));
     };
-    let closed = core.gate(purpose, now)?;
-    let Some(mut denial) = closed else { return Ok(Asking::Open) };
+    let Some(closed) = core.gate(at, id.as_str(), now).closed else { return Ok(Asking::Open) };
+    let mut denial = core.in_words(&closed, purpose);
     denial.subject = build.subject.to_owned();
-    let decision = core.decide(&core.policy, at, id, now);
-    if decision.missing.decisive && (decision.missing.age || decision.missing.place) {
+    let decision = core.decide(at, id.as_str(), now);
+    let rests_on_unknown =
+        |decision: &Decision<'_>| decision.missing.decisive && (decision.missing.age || decision.missing.place);
+    let is_unknown = matches!(&closed, Closed::Decided { decision, .. } if rests_on_unknown(decision));
+    if (is_unknown || rests_on_unknown(&decision)) && !asked.contains("subject") {
         return Ok(Asking::Subject);
     }
     let retry = matches!(core.state.consent(purpose, &Terms::of(declared)), Consent::Refused | Consent::Withdrawn)
@@ -547,9 +542,9 @@ fn purpose_prompt(core: &Core, purpose: &str, refused: Option<&Text>, permission
 
 fn next_for_purpose(core: &Core, now: &Now, purpose: &str, asked: &BTreeSet<String>) -> Result<Next, Error> {
     let name = core.policy.purpose(purpose).map(|p| core.local(&p.name)).unwrap_or(purpose);
-    let build = DenialBuilder { locale: core.locale(), name, subject: purpose };
-    if let Some(denial) = core.ledger_denial(&build) {
-        return Ok(Next::Denied(denial));
+    let build = core.denials(purpose, name);
+    if let Some((code, remedy)) = core.ledger.closed() {
+        return Ok(Next::Denied(build.build(code, remedy)));
     }
     if let Some(next) = notice_first(core, asked, &build) {
         return Ok(next);
@@ -565,9 +560,9 @@ fn next_for_purpose(core: &Core, now: &Now, purpose: &str, asked: &BTreeSet<Stri
 
 fn next_for_first_launch(core: &Core, now: &Now, asked: &BTreeSet<String>) -> Result<Next, Error> {
     let name = core.local(&core.policy.document().controller.name);
-    let build = DenialBuilder { locale: core.locale(), name, subject: "notice" };
-    if let Some(denial) = core.ledger_denial(&build) {
-        return Ok(Next::Denied(denial));
+    let build = core.denials("notice", name);
+    if let Some((code, remedy)) = core.ledger.closed() {
+        return Ok(Next::Denied(build.build(code, remedy)));
     }
     if let Some(next) = notice_first(core, asked, &build) {
         return Ok(next);
@@ -580,7 +575,7 @@ fn offered(core: &Core, now: &Now, asked: &BTreeSet<String>) -> Result<Next, Err
     let mut general = Vec::new();
     let mut separate = None;
     for (_, id, purpose) in core.policy.offered_purposes() {
-        let build = DenialBuilder { locale: core.locale(), name: core.local(&purpose.name), subject: id.as_str() };
+        let build = core.denials(id.as_str(), core.local(&purpose.name));
         match ask_for_purpose(core, now, id.as_str(), false, asked, &build)? {
             Asking::Subject => return Ok(Next::Step(Step::AskSubject)),
             Asking::Notice => return Ok(Next::Step(Step::Show(Prompt::notice(core, &core.policy)))),
@@ -638,12 +633,8 @@ fn answer_changed_policy(
     let now = shared.clock.now();
     let mut asks = Vec::new();
     for id in touched {
-        let (Some(at), Some((key, _))) =
-            (policy.purpose_id(&id), policy.document().purposes.get_key_value(id.as_str()))
-        else {
-            continue;
-        };
-        if core.decide(&policy, at, key, &now).verdict == Verdict::Ask {
+        let Some(at) = policy.purpose_id(&id) else { continue };
+        if core.decide(at, &id, &now).verdict == Verdict::Ask {
             asks.push(id);
         }
     }
@@ -658,7 +649,14 @@ impl Session {
         Place::parse(place).map_err(|_| Error::BadSubject { field: "place" })?;
         self.with_core(|core, shared| {
             let now = Month::at(shared.clock.now().wall_ms);
-            let band = AgeBand::of(born, now, core.policy.thresholds());
+            let pending = core.pending.as_ref().map(|pending| pending.policy.thresholds());
+            let thresholds = [core.policy.thresholds(), pending.unwrap_or_default()].concat();
+            let band = AgeBand::of(born, now, &thresholds);
+            // Asked again, nobody is older than they surely were not: that takes a guardian, or the host's support.
+            let known = core.state.subject.age.and_then(|age| age.below).filter(|next| now < next.month);
+            if source == SubjectKnownBy::Asked && known.is_some_and(|next| band.from >= next.age) {
+                return Ok(());
+            }
             let below = band.below.map(|threshold| (threshold.age, threshold.month.to_string()));
             let known = What::SubjectKnown { place: place.to_owned(), from: band.from, below, source };
             core.commit(shared, vec![known])

@@ -8,11 +8,13 @@ use menshen_policy::Policy;
 use menshen_policy::document::{Identifier, IdentifierForm};
 use ring::hmac;
 
-use crate::denial::{Denial, DenialBuilder, Remedy};
+use crate::core::Core;
+use crate::denial::{Denial, Remedy};
 use crate::entry::What;
 use crate::error::Error;
 use crate::prompt::hex;
-use crate::session::{Session, recipient_gate};
+use crate::sdk::Shared;
+use crate::session::Session;
 
 /// An identifier in the form that the policy declares for its recipient.
 #[derive(Clone, PartialEq, Eq)]
@@ -78,20 +80,21 @@ impl Session {
             Answer(IdentifierAnswer),
             Derive(IdentifierForm, Domain),
         }
-        let plan = self.read(|core, shared| {
-            if let Some(denial) = recipient_gate(core, shared, recipient)? {
+        let plan = |core: &Core, shared: &Shared| {
+            let now = shared.clock.now();
+            if let Some(denial) = core.recipient_denial(recipient, &now)? {
                 return Ok(Plan::Answer(IdentifierAnswer::Denied(denial)));
             }
             let Some(declared) = core.policy.recipient(recipient) else {
                 return Err(core.unknown("recipient", recipient, |policy| policy.recipient(recipient).is_some()));
             };
-            let build = DenialBuilder { locale: core.locale(), name: core.local(&declared.name), subject: recipient };
+            let build = core.denials(recipient, core.local(&declared.name));
             let deny = |code, source: &str| {
                 let mut denial = build.build(code, Remedy::Nothing);
                 denial.source = Some(source.to_owned());
                 Ok(Plan::Answer(IdentifierAnswer::Denied(denial)))
             };
-            let Some(used) = declared.identifiers.get(&identifier) else {
+            let Some(used) = core.in_force(&now).identifier(recipient, identifier) else {
                 return deny("identifier-undeclared", declared.source.as_str());
             };
             if used.form == IdentifierForm::Refused {
@@ -107,8 +110,8 @@ impl Session {
             };
             let domain = core.domain(&shared.journal, purpose.as_str())?.ok_or(Error::KeyLost)?;
             Ok(Plan::Derive(used.form, domain))
-        })?;
-        let (form, domain) = match plan {
+        };
+        let (form, domain) = match self.read(plan)? {
             Plan::Answer(answer) => return Ok(answer),
             Plan::Derive(form, domain) => (form, domain),
         };
@@ -120,9 +123,11 @@ impl Session {
         let label = format!("menshen/identifier/{recipient}/{identifier:?}");
         self.work(|core, shared| {
             let journal = &shared.journal;
-            // What was open before the read may be closed after it; then the value is dropped here.
-            if let Some(denial) = recipient_gate(core, shared, recipient)? {
-                return Ok(IdentifierAnswer::Denied(denial));
+            // What was open before the read may be closed after it, or stricter; then the value is dropped here.
+            match plan(core, shared)? {
+                Plan::Derive(still, of) if still == form && of == domain => {}
+                Plan::Derive(..) => return Err(Error::PermitEnded),
+                Plan::Answer(answer) => return Ok(answer),
             }
             let value = match (form, raw) {
                 (IdentifierForm::Pseudonym, _) => Some(keyed_hash(journal, &domain, &label, "pseudonym")?),
@@ -132,8 +137,9 @@ impl Session {
             };
             let Some(value) = value else {
                 let name = core.policy.recipient(recipient).map(|r| core.local(&r.name)).unwrap_or(recipient);
-                let build = DenialBuilder { locale: core.locale(), name, subject: recipient };
-                return Ok(IdentifierAnswer::Denied(build.build("identifier-unavailable", Remedy::Nothing)));
+                return Ok(IdentifierAnswer::Denied(
+                    core.denials(recipient, name).build("identifier-unavailable", Remedy::Nothing),
+                ));
             };
             // Evidence first: what cannot be ledgered is not handed out.
             core.commit(shared, vec![What::IdentifierHanded { recipient: recipient.to_owned(), identifier, form }])?;

@@ -13,6 +13,7 @@
 )]
 
 mod account;
+mod consent;
 mod core;
 mod denial;
 mod entry;
@@ -22,13 +23,16 @@ mod exchange;
 mod exchange_state;
 mod feature_use;
 mod flow;
+mod gate;
 mod identifier;
+mod in_force;
 mod otlp;
 mod outbox;
 mod platform;
 mod prompt;
 mod record;
 mod sdk;
+mod sealed;
 mod session;
 mod snapshot;
 mod texts;
@@ -36,7 +40,7 @@ mod texts;
 mod transport;
 mod upload;
 
-pub use self::core::Maintained;
+pub use consent::Maintained;
 pub use denial::{Denial, Remedy};
 pub use error::Error;
 pub use evidence::{LedgerVerdict, verify_ledger};
@@ -51,7 +55,7 @@ pub use menshen_journal::{
 };
 pub use menshen_policy as policy;
 pub use menshen_policy::document::{IdentifierForm, SdkStart};
-pub use menshen_policy::{Document, Errors, Policy, PolicyError};
+pub use menshen_policy::{Document, Errors, Identity, PackIdentity, Policy, PolicyError};
 pub use outbox::{Delivery, DeliveryResult, MAX_ITEM_BYTES, Put};
 pub use platform::{
     ChangeListener, Identifier, IdentifierReader, Permission, PermissionState, PermissionStatus, Platform,

@@ -142,6 +142,32 @@ pub(crate) fn encode_record(record: &LogRecord<'_>) -> Vec<u8> {
     out
 }
 
+/// A record as [`encode_record`] made it, without the attributes of some names.
+///
+/// # Errors
+/// It is no such record.
+pub(crate) fn without_attributes(record: &[u8], ended: impl Fn(&str) -> bool) -> Result<Vec<u8>, BadReply> {
+    let mut out = Vec::with_capacity(record.len());
+    let mut fields = Fields(record);
+    let mut rest = record;
+    while let Some((number, field)) = fields.next_field()? {
+        let length = rest.len() - fields.0.len();
+        let (whole, behind) = rest.split_at_checked(length).ok_or(BadReply::Cut)?;
+        rest = behind;
+        let is_ended = match (number, field) {
+            (6, Field::Bytes(attribute)) => match Fields(attribute).next_field()? {
+                Some((1, Field::Bytes(name))) => ended(str::from_utf8(name).map_err(|_| BadReply::Malformed)?),
+                _ => return Err(BadReply::Malformed),
+            },
+            _ => false,
+        };
+        if !is_ended {
+            out.extend_from_slice(whole);
+        }
+    }
+    Ok(out)
+}
+
 /// An `ExportLogsServiceRequest` in the making: one resource, one scope, any number of records.
 pub(crate) struct Body {
     /// The `resource` field of `ResourceLogs`, with its tag.

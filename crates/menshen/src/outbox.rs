@@ -3,10 +3,11 @@
 use menshen_journal::{Append, Expiry, Label, LabelKind, Lane, Now, Read};
 
 use crate::core::Core;
-use crate::denial::Denial;
+use crate::denial::{Denial, Remedy};
 use crate::error::Error;
 use crate::exchange_state::Delivering;
 use crate::sdk::Shared;
+use crate::sealed::Header;
 use crate::session::Session;
 
 /// The largest item, in bytes.
@@ -78,16 +79,22 @@ impl Session {
                 let (purpose, recipient) = (purpose.to_owned(), recipient.to_owned());
                 return Err(Error::RecipientNotOfPurpose { purpose, recipient });
             }
-            let limit_ms = declared.retention.duration.seconds().saturating_mul(1000);
+            let now = shared.clock.now();
+            let in_force = core.in_force(&now);
+            let limit_ms = in_force.kept_for_ms(purpose);
             if ttl_ms == 0 || ttl_ms > limit_ms {
                 return Err(Error::BadTimeToLive { limit_ms });
             }
-            let now = shared.clock.now();
-            if let Some(denial) = core.gate(purpose, &now)? {
+            if let Some(denial) = core.denial(purpose, &now)? {
                 return Ok(Put::Denied(denial));
             }
+            if !in_force.has_recipient(purpose, recipient) {
+                let name = core.policy.recipient(recipient).map(|r| core.local(&r.name)).unwrap_or_default();
+                return Ok(Put::Denied(core.denials(recipient, name).build("ended-by-policy", Remedy::Nothing)));
+            }
             let domain = core.domain_for_record(shared, purpose)?;
-            let body = seal_body(recipient, bytes);
+            let shape = core.shape_of_item(shared, purpose, &now)?;
+            let body = seal_body(Header { shape, sealed_ms: now.wall_ms }, recipient, bytes);
             let expiry = Expiry::after(&now, ttl_ms);
             shared.journal.append(&Append { domain, lane: Lane::Outbox, expiry, body: &body })?;
             Ok(Put::Buffered)
@@ -141,10 +148,9 @@ fn outbox_label(shared: &Shared) -> Result<Label, Error> {
 
 fn next_delivery(core: &mut Core, shared: &Shared, now: &Now) -> Result<Option<Delivery>, Error> {
     let mut domains = Vec::new();
-    let purposes: Vec<String> = core.policy.purposes().map(|(_, id, _)| id.to_string()).collect();
-    for purpose in purposes {
-        if core.gate(&purpose, now)?.is_none()
-            && let Some(domain) = core.domain(&shared.journal, &purpose)?
+    for (at, purpose, _) in core.policy.purposes() {
+        if core.gate(at, purpose.as_str(), now).closed.is_none()
+            && let Some(domain) = core.domain(&shared.journal, purpose.as_str())?
         {
             domains.push(domain);
         }
@@ -164,13 +170,9 @@ fn next_delivery(core: &mut Core, shared: &Shared, now: &Now) -> Result<Option<D
         })?;
         let Some(record) = batch.records.first() else { return Ok(None) };
         skip.insert(record.id);
-        let Some((recipient, bytes)) = read_body(&record.body) else { continue };
+        let Some((header, recipient, bytes)) = read_body(&record.body) else { continue };
         let purpose = shared.journal.label_name(record.domain.purpose).unwrap_or_default();
-        let allowed = core
-            .policy
-            .purpose(&purpose)
-            .is_some_and(|declared| declared.recipients.iter().any(|id| id.as_str() == recipient));
-        if !allowed || core.recipient_ended(&purpose, recipient, now) {
+        if !may_deliver(core, &purpose, recipient, header, now) {
             continue;
         }
         let delivery = Delivery {
@@ -186,17 +188,25 @@ fn next_delivery(core: &mut Core, shared: &Shared, now: &Now) -> Result<Option<D
     }
 }
 
-/// The recipient's id, then the payload.
-fn seal_body(recipient: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut body = Vec::with_capacity(1 + recipient.len() + bytes.len());
-    body.push(u8::try_from(recipient.len()).unwrap_or(u8::MAX));
-    body.extend_from_slice(recipient.as_bytes());
-    body.extend_from_slice(bytes);
-    body
+/// Whether an item may still go to its recipient, by what it carries and how old it is.
+fn may_deliver(core: &Core, purpose: &str, recipient: &str, header: Header, now: &Now) -> bool {
+    let in_force = core.in_force(now);
+    let shape = usize::try_from(header.shape).ok().and_then(|at| core.state.shapes.get(at));
+    in_force.has_recipient(purpose, recipient)
+        && !header.is_older_than(in_force.kept_for_ms(purpose), now)
+        && shape.is_some_and(|shape| shape.purpose == purpose && in_force.ended_fields(shape).is_some())
 }
 
-fn read_body(body: &[u8]) -> Option<(&str, &[u8])> {
-    let (length, rest) = body.split_first()?;
+/// The header, the recipient's id, then the payload.
+fn seal_body(header: Header, recipient: &str, bytes: &[u8]) -> Vec<u8> {
+    // A recipient's name is an id, so at most 64 bytes.
+    let length = u8::try_from(recipient.len()).unwrap_or(u8::MAX);
+    header.write(&[&[length], recipient.as_bytes(), bytes])
+}
+
+fn read_body(body: &[u8]) -> Option<(Header, &str, &[u8])> {
+    let (header, rest) = Header::read(body)?;
+    let (length, rest) = rest.split_first()?;
     let (recipient, bytes) = rest.split_at_checked(usize::from(*length))?;
-    Some((std::str::from_utf8(recipient).ok()?, bytes))
+    Some((header, std::str::from_utf8(recipient).ok()?, bytes))
 }

@@ -4,11 +4,12 @@ use menshen_journal::{Append, Expiry, Lane};
 use menshen_policy::document::{FieldForm, FieldType};
 
 use crate::core::Core;
-use crate::denial::Denial;
+use crate::denial::{Denial, Remedy};
 use crate::error::Error;
 use crate::identifier::keyed_hash;
 use crate::otlp::{LogRecord, Value as Otlp, encode_record};
 use crate::sdk::Shared;
+use crate::sealed::Header;
 use crate::session::Session;
 
 /// The largest event, in bytes of its sealed form.
@@ -91,40 +92,6 @@ pub enum Recorded {
     Denied(Denial),
 }
 
-/// What stands before a record's wire form inside the seal: enough to decide anew when it is sent.
-pub(crate) struct Header {
-    /// The context under which it was recorded.
-    pub(crate) context: u32,
-    /// The event's name.
-    pub(crate) event: String,
-}
-
-const HEADER_VERSION: u8 = 0;
-
-impl Header {
-    /// The header and the wire form as they are sealed.
-    pub(crate) fn write(&self, wire: &[u8]) -> Vec<u8> {
-        let mut body = Vec::with_capacity(8 + self.event.len() + wire.len());
-        body.push(HEADER_VERSION);
-        body.extend_from_slice(&self.context.to_le_bytes());
-        // An event's name is an id, so at most 64 bytes.
-        body.push(u8::try_from(self.event.len()).unwrap_or(u8::MAX));
-        body.extend_from_slice(self.event.as_bytes());
-        body.extend_from_slice(wire);
-        body
-    }
-
-    /// The header, and the wire form behind it.
-    pub(crate) fn read(body: &[u8]) -> Option<(Self, &[u8])> {
-        let (version, rest) = body.split_first()?;
-        let (context, rest) = rest.split_first_chunk::<4>()?;
-        let (length, rest) = rest.split_first()?;
-        let (event, wire) = rest.split_at_checked(usize::from(*length))?;
-        let event = std::str::from_utf8(event).ok()?.to_owned();
-        (*version == HEADER_VERSION).then_some((Self { context: u32::from_le_bytes(*context), event }, wire))
-    }
-}
-
 impl Session {
     /// Records an event that the policy declares. Without leave it is not stored, which is no error.
     ///
@@ -186,26 +153,43 @@ fn record(core: &mut Core, shared: &Shared, event: &str, fields: Fields) -> Resu
             field: name.clone(),
             expected: type_name(field.kind),
         })?;
-        kept.push((name, value, field));
+        kept.push((name, value));
     }
-    if let Some(denial) = core.gate(purpose, &now)? {
+    let in_force = core.in_force(&now);
+    let denial = match core.denial(purpose, &now)? {
+        None if !in_force.has_event(event, purpose) => {
+            let name = policy.purpose(purpose).map(|p| core.local(&p.name)).unwrap_or_default();
+            Some(core.denials(purpose, name).build("ended-by-policy", Remedy::Nothing))
+        }
+        denial => denial,
+    };
+    // A field that a newer version in effect takes away is not stored; one whose form it tightens takes that form.
+    let kept: Vec<(String, Value, FieldForm)> = kept
+        .into_iter()
+        .filter_map(|(name, value)| Some((in_force.field_form(event, purpose, &name)?, name, value)))
+        .map(|(form, name, value)| (name, value, form))
+        .collect();
+    let kept_for = in_force.kept_for_ms(purpose);
+    if let Some(denial) = denial {
         core.not_stored += 1;
         return Ok(Recorded::Denied(denial));
     }
     let domain = core.domain_for_record(shared, purpose)?;
-    for (name, value, field) in &mut kept {
-        if field.form == FieldForm::KeyedHash {
-            let label = format!("menshen/field/{event}/{name}");
-            *value = Value::String(keyed_hash(&shared.journal, &domain, &label, &value.as_text())?);
-        }
-    }
-    kept.retain(|(_, _, field)| !core.category_ended(purpose, field.category.as_str(), &now));
-    let (context, introduced) = core.context(&policy);
-    if let Some(introduced) = introduced {
-        core.commit(shared, vec![introduced])?;
+    let shape = core.shape_of_event(shared, event, declared, &now)?;
+    let mut minimised = Vec::with_capacity(kept.len());
+    for (name, value, form) in kept {
+        let value = match form {
+            FieldForm::KeyedHash => {
+                let label = format!("menshen/field/{event}/{name}");
+                Value::String(keyed_hash(&shared.journal, &domain, &label, &value.as_text())?)
+            }
+            _ => value,
+        };
+        minimised.push((name, value));
     }
     let nanos = u64::try_from(now.wall_ms).unwrap_or(0).saturating_mul(1_000_000);
-    let attributes: Vec<(&str, Otlp<'_>)> = kept.iter().map(|(name, value, _)| (name.as_str(), value.otlp())).collect();
+    let attributes: Vec<(&str, Otlp<'_>)> =
+        minimised.iter().map(|(name, value)| (name.as_str(), value.otlp())).collect();
     let uid = shared.random_id()?;
     let wire = encode_record(&LogRecord {
         uid: &uid,
@@ -214,14 +198,9 @@ fn record(core: &mut Core, shared: &Shared, event: &str, fields: Fields) -> Resu
         observed_time_unix_nano: nanos,
         attributes: &attributes,
     });
-    let body = Header { context, event: event.to_owned() }.write(&wire);
-    let kept_for = policy.purpose(purpose).map_or(0, |p| p.retention.duration.seconds()).saturating_mul(1000);
-    shared.journal.append(&Append {
-        domain,
-        lane: Lane::Telemetry,
-        expiry: Expiry::after(&now, kept_for),
-        body: &body,
-    })?;
+    let body = Header { shape, sealed_ms: now.wall_ms }.write(&[&wire]);
+    let expiry = Expiry::after(&now, kept_for);
+    shared.journal.append(&Append { domain, lane: Lane::Telemetry, expiry, body: &body })?;
     Ok(Recorded::Buffered)
 }
 
@@ -310,16 +289,6 @@ fn read_fields(bytes: &[u8]) -> Result<Fields, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_header_reads_back_and_a_cut_one_does_not() {
-        let body = Header { context: 7, event: "call_ended".into() }.write(b"wire");
-        let (header, wire) = Header::read(&body).unwrap();
-        assert_eq!((header.context, header.event.as_str(), wire), (7, "call_ended", b"wire".as_slice()));
-        for cut in 0..body.len() - b"wire".len() {
-            assert!(Header::read(&body[..cut]).is_none());
-        }
-    }
 
     #[test]
     fn fields_are_one_flat_object_in_utf8() {

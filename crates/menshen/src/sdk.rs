@@ -1,8 +1,8 @@
 //! Opening: one policy, one store, one key provider, one platform.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use menshen_journal::{
     Anchor, DeviceClock, Disk, Effects, Folder, Health, Journal, KeyProvider, Label, LabelKind, OpenReport, Options,
@@ -113,9 +113,28 @@ pub(crate) struct Shared {
     pub(crate) strict: bool,
     /// Weak, so that the store is closed with the last session.
     sessions: Mutex<HashMap<Label, WeakSession>>,
+    /// Denials that no ledger has yet, by account and purpose. They outlive the session that took them.
+    denied: Mutex<BTreeSet<(Label, String)>>,
 }
 
 impl Shared {
+    fn denials(&self) -> MutexGuard<'_, BTreeSet<(Label, String)>> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The purposes of an account whose denial is not in its ledger yet.
+    pub(crate) fn denied(&self, account: Label) -> BTreeSet<String> {
+        self.denials().iter().filter(|(of, _)| *of == account).map(|(_, purpose)| purpose.clone()).collect()
+    }
+
+    pub(crate) fn deny_until_written(&self, account: Label, purpose: &str) {
+        self.denials().insert((account, purpose.to_owned()));
+    }
+
+    pub(crate) fn denial_is_written(&self, account: Label, purpose: &str) {
+        self.denials().remove(&(account, purpose.to_owned()));
+    }
+
     /// 128 random bits in hexadecimal.
     pub(crate) fn random_id(&self) -> Result<String, Error> {
         let mut bytes = [0; 16];
@@ -175,6 +194,7 @@ impl Menshen {
             platform,
             strict: cfg!(debug_assertions),
             sessions: Mutex::new(HashMap::new()),
+            denied: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

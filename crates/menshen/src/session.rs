@@ -1,5 +1,6 @@
 //! One account of one app on one device: what may happen now, and everything that changes it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,15 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use arc_swap::ArcSwap;
 use menshen_journal::{Domain, Label};
 use menshen_policy::Policy;
-use menshen_policy::document::{Permission, Place, SdkStart};
+use menshen_policy::document::{Permission, Place};
 
-use crate::core::{Core, Maintained, PermissionStates, Refusal};
-use crate::denial::{Denial, DenialBuilder, Remedy};
+use crate::consent::{Maintained, Refusal};
+use crate::core::{Core, Look};
+use crate::denial::Denial;
 use crate::entry::{SubjectKnownBy, What};
 use crate::error::Error;
 use crate::feature_use::Permit;
 use crate::flow::{Flow, Trigger};
-use crate::platform::{ChangeListener, PermissionState};
+use crate::platform::ChangeListener;
 use crate::sdk::Shared;
 use crate::snapshot::Snapshot;
 
@@ -41,6 +43,7 @@ struct Inner {
     snapshot: ArcSwap<Snapshot>,
     switches: Mutex<Vec<Switch>>,
     turns: AtomicU64,
+    looks: AtomicU64,
     listener: Mutex<Option<Arc<dyn ChangeListener>>>,
 }
 
@@ -93,6 +96,7 @@ impl Session {
                 snapshot: ArcSwap::from_pointee(Snapshot::closed()),
                 switches: Mutex::new(Vec::new()),
                 turns: AtomicU64::new(0),
+                looks: AtomicU64::new(0),
                 listener: Mutex::new(None),
             }),
         };
@@ -121,10 +125,11 @@ impl Session {
     /// Runs something that may change the answers. The snapshot is new before this returns; listeners and
     /// SDKs are told after the lock is free.
     pub(crate) fn with_core<T>(&self, act: impl FnOnce(&mut Core, &Shared) -> Result<T, Error>) -> Result<T, Error> {
-        let states = self.permission_states();
+        let look = self.look();
         let mut core = self.lock();
+        core.see(look);
         let result = act(&mut core, &self.inner.shared);
-        let changed = self.swap_snapshot(&mut core, &states);
+        let changed = self.swap_snapshot(&mut core);
         drop(core);
         self.tell(changed);
         result
@@ -145,9 +150,9 @@ impl Session {
         self.inner.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn swap_snapshot(&self, core: &mut Core, states: &PermissionStates) -> bool {
+    fn swap_snapshot(&self, core: &mut Core) -> bool {
         let now = self.inner.shared.clock.now();
-        let next = Snapshot::take(core, states, &now, &self.inner.snapshot.load());
+        let next = Snapshot::take(core, &now, &self.inner.snapshot.load());
         if self.inner.snapshot.load().answers_as(&next) {
             self.inner.snapshot.store(Arc::new(next));
             return false;
@@ -169,12 +174,17 @@ impl Session {
         }
     }
 
-    /// The states of the permissions that the policy's features need.
-    pub(crate) fn permission_states(&self) -> PermissionStates {
-        let needed: Vec<Permission> = self.read(|core, _| {
-            core.policy.document().features.values().flat_map(|feature| feature.permissions.keys().copied()).collect()
+    /// Looks at the permissions that the features of the policy and of one that waits need. The host's code runs with
+    /// nothing locked, so looks may overlap: the one that began last is at least as new as its beginning, and counts.
+    fn look(&self) -> Look {
+        let ticket = self.inner.looks.fetch_add(1, Ordering::SeqCst) + 1;
+        let needed: BTreeSet<Permission> = self.read(|core, _| {
+            let policies = [Some(&core.policy), core.pending.as_ref().map(|pending| &pending.policy)];
+            let features = policies.into_iter().flatten().flat_map(|policy| policy.document().features.values());
+            features.flat_map(|feature| feature.permissions.keys().copied()).collect()
         });
-        needed.into_iter().map(|one| (one, self.inner.shared.platform.permissions.state(one))).collect()
+        let permissions = &self.inner.shared.platform.permissions;
+        Look { ticket, states: needed.into_iter().map(|one| (one, permissions.state(one))).collect() }
     }
 
     /// Whether a feature is open: all its purposes allowed, all its permissions there. Answers from a snapshot:
@@ -292,24 +302,26 @@ impl Session {
         })
     }
 
-    /// Withdraws a purpose. The gate is closed when this returns, whatever it returns.
+    /// Withdraws a purpose. The gate is closed when this returns, whatever it returns, but for an error.
     ///
     /// # Errors
-    /// The policy has no such purpose.
+    /// The policy has no such purpose, or a statute demands it.
     pub fn withdraw(&self, purpose: &str) -> Result<Withdrawal, Error> {
-        self.with_core(|core, _| {
+        self.with_core(|core, shared| {
+            // Which version governs stands in the ledger. Where it cannot be read the gate closes all the same.
+            let _ = core.load(shared);
             if core.policy.purpose(purpose).is_none() && !core.state.purposes.contains_key(purpose) {
                 return Err(core.unknown("purpose", purpose, |policy| policy.purpose(purpose).is_some()));
             }
-            core.close_in_memory(purpose);
+            core.may_withdraw(purpose, &shared.clock.now())?;
+            core.close_in_memory(shared, purpose);
             Ok(())
         })?;
         // The gate and the snapshot are closed; now the evidence.
-        self.with_core(|core, shared| {
-            Ok(match core.deny(shared, purpose, Refusal::Withdrawn) {
-                Ok(in_flight) => Withdrawal::Done { in_flight },
-                Err(error) => Withdrawal::Pending { code: error.code() },
-            })
+        self.with_core(|core, shared| match core.deny(shared, purpose, Refusal::Withdrawn) {
+            Ok(in_flight) => Ok(Withdrawal::Done { in_flight }),
+            Err(error @ Error::LegalDuty { .. }) => Err(error),
+            Err(error) => Ok(Withdrawal::Pending { code: error.code() }),
         })
     }
 
@@ -334,7 +346,7 @@ impl Session {
                 .purposes
                 .iter()
                 .map(|(id, purpose)| {
-                    let denial = core.gate(id.as_str(), &now)?;
+                    let denial = core.denial(id.as_str(), &now)?;
                     Ok(PurposeState {
                         purpose: id.to_string(),
                         name: core.local(&purpose.name).to_owned(),
@@ -351,26 +363,11 @@ impl Session {
     /// # Errors
     /// The policy has no such feature.
     pub fn why_not(&self, feature: &str) -> Result<Option<Denial>, Error> {
-        let states = self.permission_states();
-        self.read(|core, shared| {
+        self.with_core(|core, shared| {
             let Some(declared) = core.policy.feature(feature) else {
                 return Err(core.unknown("feature", feature, |policy| policy.feature(feature).is_some()));
             };
-            let now = shared.clock.now();
-            for purpose in &declared.purposes {
-                if let Some(denial) = core.gate(purpose.as_str(), &now)? {
-                    return Ok(Some(denial));
-                }
-            }
-            let build = DenialBuilder { locale: core.locale(), name: core.local(&declared.name), subject: feature };
-            Ok(declared.permissions.keys().find_map(|permission| match states.get(permission) {
-                Some(PermissionState::Granted | PermissionState::Limited) => None,
-                Some(PermissionState::NotAsked) => Some(build.build("permission-not-asked", Remedy::Request)),
-                Some(PermissionState::Denied) => Some(build.build("permission-refused", Remedy::Request)),
-                Some(PermissionState::Blocked) | None => {
-                    Some(build.build("permission-blocked", Remedy::SystemSettings))
-                }
-            }))
+            core.feature_denial(feature, declared, &shared.clock.now())
         })
     }
 
@@ -379,7 +376,7 @@ impl Session {
     /// # Errors
     /// The policy has no such recipient.
     pub fn may_start(&self, recipient: &str) -> Result<Option<Denial>, Error> {
-        self.read(|core, shared| recipient_gate(core, shared, recipient))
+        self.read(|core, shared| core.recipient_denial(recipient, &shared.clock.now()))
     }
 
     /// Notes in the ledger that a third-party SDK is about to start, or was told to stop. For a host that runs its
@@ -389,7 +386,7 @@ impl Session {
     /// The policy has no such recipient, its gate is closed (for a start), or the ledger could not be written.
     pub fn note_sdk(&self, recipient: &str, starts: bool) -> Result<(), Error> {
         self.work(|core, shared| {
-            if starts && recipient_gate(core, shared, recipient)?.is_some() {
+            if starts && core.recipient_denial(recipient, &shared.clock.now())?.is_some() {
                 return Err(Error::PermitEnded);
             }
             let recipient = recipient.to_owned();
@@ -468,33 +465,6 @@ impl Session {
     pub fn domain(&self, purpose: &str) -> Result<Option<Domain>, Error> {
         self.read(|core, shared| core.domain(&shared.journal, purpose))
     }
-}
-
-/// The gate of a recipient: every purpose that names it must be open.
-pub(crate) fn recipient_gate(core: &Core, shared: &Shared, recipient: &str) -> Result<Option<Denial>, Error> {
-    let Some(declared) = core.policy.recipient(recipient) else {
-        return Err(core.unknown("recipient", recipient, |policy| policy.recipient(recipient).is_some()));
-    };
-    let build = DenialBuilder { locale: core.locale(), name: core.local(&declared.name), subject: recipient };
-    if declared.sdk.as_ref().is_some_and(|sdk| sdk.start == SdkStart::Never) {
-        let mut denial = build.build("never-started", Remedy::Nothing);
-        denial.source = Some(declared.source.to_string());
-        return Ok(Some(denial));
-    }
-    let now = shared.clock.now();
-    let mut named = false;
-    for (_, purpose) in core.policy.purposes_of_recipient(recipient) {
-        named = true;
-        let denial = if core.recipient_ended(purpose.as_str(), recipient, &now) {
-            Some(build.build("ended-by-policy", Remedy::Nothing))
-        } else {
-            core.gate(purpose.as_str(), &now)?
-        };
-        if let Some(denial) = denial {
-            return Ok(Some(Denial { subject: recipient.to_owned(), ..denial }));
-        }
-    }
-    Ok((!named).then(|| build.build("not-declared", Remedy::Nothing)))
 }
 
 impl fmt::Debug for Session {

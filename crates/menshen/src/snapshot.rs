@@ -2,8 +2,9 @@
 
 use menshen_journal::Now;
 
-use crate::core::{Core, PermissionStates};
-use crate::platform::PermissionState;
+use menshen_policy::document::Id;
+
+use crate::core::Core;
 
 /// The answers of a session at one moment. An expired one denies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,15 +25,15 @@ impl Snapshot {
         Self { generation: 0, valid_until_ms: i64::MIN, features: Vec::new(), purposes: Vec::new(), opened: Vec::new() }
     }
 
-    pub(crate) fn take(core: &mut Core, states: &PermissionStates, now: &Now, before: &Self) -> Self {
+    pub(crate) fn take(core: &mut Core, now: &Now, before: &Self) -> Self {
         let mut valid_until_ms = now.wall_ms.saturating_add(LONGEST_MS);
-        let policy = std::sync::Arc::clone(&core.policy);
-        let purposes: Vec<(String, bool)> = policy
+        let purposes: Vec<(String, bool)> = core
+            .policy
             .purposes()
             .map(|(at, id, _)| {
-                let until = core.decide(&policy, at, id, now).valid_until_ms;
-                valid_until_ms = valid_until_ms.min(until.unwrap_or(i64::MAX));
-                (id.to_string(), matches!(core.gate(id.as_str(), now), Ok(None)))
+                let gate = core.gate(at, id.as_str(), now);
+                valid_until_ms = valid_until_ms.min(gate.valid_until_ms.unwrap_or(i64::MAX));
+                (id.to_string(), gate.closed.is_none())
             })
             .collect();
         if let Some(pending) = &core.pending
@@ -42,16 +43,15 @@ impl Snapshot {
             let midnight = (now.wall_ms.div_euclid(86_400_000) + 1).saturating_mul(86_400_000);
             valid_until_ms = valid_until_ms.min(midnight);
         }
-        let open = |id: &str| is_in(&purposes, id);
-        let features: Vec<(String, bool)> = policy
+        let features: Vec<(String, bool)> = core
+            .policy
             .document()
             .features
             .iter()
             .map(|(id, feature)| {
-                let permitted = feature.permissions.keys().all(|permission| {
-                    matches!(states.get(permission), Some(PermissionState::Granted | PermissionState::Limited))
-                });
-                (id.to_string(), permitted && feature.purposes.iter().all(|purpose| open(purpose.as_str())))
+                let permitted = feature.permissions.keys().all(|permission| core.is_permitted(*permission));
+                let open = |purpose: &Id| is_in(&purposes, purpose.as_str());
+                (id.to_string(), permitted && feature.purposes.iter().all(open))
             })
             .collect();
         core.generation += 1;

@@ -1,21 +1,24 @@
 //! Uploads as values: what to send next, decided anew for every record, and what a reply means.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use menshen_journal::{Domain, LabelKind, Lane, Now, Read, RecordId};
 use menshen_policy::document::Endpoint;
 use serde::Serialize;
 
+use crate::account::{Destination, Erase};
 use crate::core::Core;
 use crate::entry::What;
 use crate::error::Error;
 use crate::exchange::{TransportReply, UploadRequest};
 use crate::exchange_state::{InFlight, Payload};
 use crate::identifier::pseudonym;
-use crate::otlp::{Body, CONTENT_TYPE, Value, gzip, read_reply};
-use crate::record::Header;
+use crate::in_force::InForce;
+use crate::otlp::{Body, CONTENT_TYPE, Value, gzip, read_reply, without_attributes};
 use crate::sdk::Shared;
+use crate::sealed::Header;
 use crate::session::Session;
 
 /// The most bytes of records in one upload, before compression.
@@ -73,7 +76,7 @@ impl Session {
                 return Ok(Some(upload));
             }
             let endpoints: Vec<(String, Endpoint)> =
-                core.policy.document().endpoints.iter().map(|(id, e)| (id.to_string(), e.clone())).collect();
+                core.in_force(&now).endpoints().map(|(id, e)| (id.to_owned(), e.clone())).collect();
             for (id, endpoint) in endpoints {
                 if let Some(upload) = next_records(core, shared, &now, &id, &endpoint)? {
                     return Ok(Some(upload));
@@ -134,22 +137,16 @@ fn next_erase(core: &mut Core, now: &Now) -> Result<Option<UploadRequest>, Error
         })
         .collect();
     let due = core.state.erases.iter().find(|(id, erase)| {
-        !under_way.contains(id)
-            && core.exchanges.endpoints.get(&erase.endpoint).is_none_or(|state| state.not_before_ms <= now.wall_ms)
-            && core.policy.document().endpoints.contains_key(erase.endpoint.as_str())
+        let resting = core.exchanges.endpoints.get(&erase.to.endpoint);
+        !under_way.contains(id) && resting.is_none_or(|state| state.not_before_ms <= now.wall_ms)
     });
-    let Some((id, erase)) = due.map(|(id, erase)| (id.clone(), erase.clone())) else { return Ok(None) };
-    let Some(endpoint) = core.policy.document().endpoints.get(erase.endpoint.as_str()) else { return Ok(None) };
-    let body = EraseBody {
-        r#type: "erase",
-        purpose: &erase.purpose,
-        pseudonyms: [&erase.pseudonym],
-        policy: core.policy.hash(),
-    };
+    let Some((id, Erase { purpose, to })) = due.map(|(id, erase)| (id.clone(), erase.clone())) else { return Ok(None) };
+    let body =
+        EraseBody { r#type: "erase", purpose: &purpose, pseudonyms: [&to.pseudonym], policy: core.policy.hash() };
     let body = serde_json::to_vec(&body).map_err(|_| Error::Internal { what: "erase request" })?;
-    let url = format!("{}/erase", endpoint.url.as_str().trim_end_matches('/'));
+    let url = format!("{}/erase", to.url.trim_end_matches('/'));
     let number = core.exchanges.next_id();
-    let in_flight = InFlight { endpoint: erase.endpoint, what: Payload::Erase { id: id.clone() }, cancelled: false };
+    let in_flight = InFlight { endpoint: to.endpoint, what: Payload::Erase { id: id.clone() }, cancelled: false };
     core.exchanges.uploads.insert(number, in_flight);
     let headers = vec![("content-type".to_owned(), "application/json".to_owned()), ("idempotency-key".to_owned(), id)];
     Ok(Some(UploadRequest { id: number, url, headers, body }))
@@ -167,16 +164,16 @@ fn next_records(
         return Ok(None);
     }
     let recipient = endpoint.recipient.as_str();
+    let in_force = core.in_force(now);
     // Decided by consent, policy and law now; the system permission of the moment does not matter here.
     let mut domains: BTreeMap<Domain, String> = BTreeMap::new();
-    let purposes: Vec<String> =
-        core.policy.purposes_of_recipient(recipient).map(|(_, purpose)| purpose.to_string()).collect();
-    for purpose in purposes {
-        if core.recipient_ended(&purpose, recipient, now) || core.gate(&purpose, now)?.is_some() {
-            continue;
-        }
-        if let Some(domain) = core.domain(&shared.journal, &purpose)? {
-            domains.insert(domain, purpose);
+    for (at, purpose) in core.policy.purposes_of_recipient(recipient) {
+        let purpose = purpose.as_str();
+        if in_force.has_recipient(purpose, recipient)
+            && core.gate(at, purpose, now).closed.is_none()
+            && let Some(domain) = core.domain(&shared.journal, purpose)?
+        {
+            domains.insert(domain, purpose.to_owned());
         }
     }
     if domains.is_empty() {
@@ -200,28 +197,31 @@ fn next_records(
     let mut refused: Vec<RecordId> = Vec::new();
     // What holds for a whole block stands once, on its resource: purpose, pseudonym, policy, law packs.
     let mut blocks: BTreeMap<(Domain, u32), Body> = BTreeMap::new();
+    let mut shapes: BTreeMap<(Domain, u32), Option<Sending>> = BTreeMap::new();
     for record in &batch.records {
-        let read = Header::read(&record.body).filter(|(header, _)| {
-            let purpose = domains.get(&record.domain).map(String::as_str);
-            core.policy.event(&header.event).map(|event| event.purpose.as_str()) == purpose
+        let sealed = Header::read(&record.body).and_then(|(header, wire)| {
+            let purpose = domains.get(&record.domain)?;
+            let sending = shapes
+                .entry((record.domain, header.shape))
+                .or_insert_with(|| Sending::of(core, in_force, purpose, header.shape));
+            let sending = sending.as_ref().filter(|of| !header.is_older_than(of.kept_for_ms, now))?;
+            Some((purpose, sending.context, sending.wire(wire)?))
         });
-        // An event that the policy has no more, or no longer for this purpose, is not sent.
-        let Some((header, wire)) = read else {
+        // What has ended with its event, its category or its time is not sent.
+        let Some((purpose, context, wire)) = sealed else {
             refused.push(record.id);
             continue;
         };
-        let key = (record.domain, header.context);
-        let block = match blocks.entry(key) {
+        let block = match blocks.entry((record.domain, context)) {
             Entry::Occupied(block) => block.into_mut(),
             Entry::Vacant(place) => {
-                let purpose = domains.get(&record.domain).map_or("", String::as_str);
-                let resource = resource(core, shared, &record.domain, purpose, recipient, header.context)?;
+                let resource = resource(core, shared, &record.domain, purpose, recipient, context)?;
                 let attributes: Vec<(&str, Value<'_>)> =
                     resource.iter().map(|(name, value)| (*name, Value::String(value))).collect();
                 place.insert(Body::new(&attributes, "menshen", env!("CARGO_PKG_VERSION")))
             }
         };
-        block.push(wire);
+        block.push(&wire);
         taken.push((record.id, record.domain));
     }
     if !refused.is_empty() {
@@ -230,6 +230,7 @@ fn next_records(
     if taken.is_empty() {
         return Ok(None);
     }
+    note_destinations(core, shared, &taken, &domains, id, endpoint)?;
     // A request is its blocks one after another: the field is repeated (Protocol Buffers encoding).
     let body: Vec<u8> = blocks.into_values().flat_map(Body::finish).collect();
     let body = gzip(&body).map_err(|_| Error::Internal { what: "gzip" })?;
@@ -239,6 +240,58 @@ fn next_records(
     let headers =
         vec![("content-type".to_owned(), CONTENT_TYPE.to_owned()), ("content-encoding".to_owned(), "gzip".to_owned())];
     Ok(Some(UploadRequest { id: number, url: endpoint.url.to_string(), headers, body }))
+}
+
+/// What records of one shape may say now.
+struct Sending {
+    context: u32,
+    kept_for_ms: u64,
+    ended: BTreeSet<String>,
+}
+
+impl Sending {
+    /// `None` where nothing of it may leave.
+    fn of(core: &Core, in_force: InForce<'_>, purpose: &str, shape: u32) -> Option<Self> {
+        let shape = core.state.shapes.get(usize::try_from(shape).ok()?).filter(|shape| shape.purpose == purpose)?;
+        let ended = in_force.ended_fields(shape)?;
+        Some(Self { context: shape.context, kept_for_ms: in_force.kept_for_ms(purpose), ended })
+    }
+
+    /// A record's wire form without the fields that ended.
+    fn wire<'a>(&self, wire: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        if self.ended.is_empty() {
+            return Some(Cow::Borrowed(wire));
+        }
+        without_attributes(wire, |name| self.ended.contains(name)).ok().map(Cow::Owned)
+    }
+}
+
+/// Before the first record of an epoch goes to an endpoint, the ledger says where and under which pseudonym: a later
+/// request to erase needs neither the purpose's key nor the policy that named the endpoint.
+fn note_destinations(
+    core: &mut Core,
+    shared: &Shared,
+    taken: &[(RecordId, Domain)],
+    domains: &BTreeMap<Domain, String>,
+    id: &str,
+    endpoint: &Endpoint,
+) -> Result<(), Error> {
+    let sending: BTreeSet<Domain> = taken.iter().map(|(_, domain)| *domain).collect();
+    let mut what = Vec::new();
+    for domain in sending {
+        let Some(purpose) = domains.get(&domain) else { continue };
+        let to = Destination {
+            endpoint: id.to_owned(),
+            url: endpoint.url.to_string(),
+            pseudonym: pseudonym(&shared.journal, &domain, endpoint.recipient.as_str())?,
+        };
+        if core.state.sent.get(purpose).is_some_and(|sent| sent.contains(&to)) {
+            continue;
+        }
+        let (purpose, epoch) = (purpose.clone(), domain.epoch);
+        what.push(What::SendingStarted { purpose, epoch, endpoint: to.endpoint, url: to.url, pseudonym: to.pseudonym });
+    }
+    if what.is_empty() { Ok(()) } else { core.commit(shared, what) }
 }
 
 fn resource(

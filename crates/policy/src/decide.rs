@@ -4,19 +4,21 @@
 //! fire on it, nothing allows on it.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::document::{Condition, ConsentKind, Effect, Giver, Id, LegalBasis, Source, Text};
-use crate::packs::{Demand, Then};
+use crate::document::{ConsentKind, Effect, Giver, Id, LegalBasis, Source, Text};
+use crate::identity::Identity;
+use crate::in_force::{Clause, RulesInForce};
 use crate::policy::{Policy, PurposeId};
-use crate::subject::{Month, Subject};
+use crate::subject::{AgeBand, Month};
 
-/// Everything that a decision about one purpose depends on, besides the policy.
+/// Everything that a decision about one purpose depends on, besides the rules in force.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub struct Question {
     /// The purpose.
     pub purpose: PurposeId,
-    /// The person.
-    pub subject: &'a Subject,
+    /// The person's age; `None` while it is unknown.
+    pub age: Option<AgeBand>,
     /// Whether the person agreed to the policy's notice.
     pub notice_agreed: bool,
     /// What is recorded of the person's consent to this purpose.
@@ -61,9 +63,11 @@ pub enum Verdict {
     Deny,
 }
 
-/// The answer to a [`Question`].
+/// The answer to a [`Question`], and the rules that it rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
+pub struct Decision<'a> {
+    /// The policy and the law packs that decided.
+    pub identity: &'a Arc<Identity>,
     /// What may happen.
     pub verdict: Verdict,
     /// Who is to be asked, where the verdict is to ask.
@@ -187,6 +191,18 @@ impl Truth {
     }
 }
 
+impl std::ops::Not for Truth {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        match self {
+            Self::True => Self::False,
+            Self::False => Self::True,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
 /// What the rules that spoke add up to.
 struct Finding {
     denied: Option<(Reason, bool)>,
@@ -196,34 +212,43 @@ struct Finding {
     valid_until_ms: Option<i64>,
 }
 
-impl Policy {
+impl RulesInForce {
     /// Decides one purpose for one person at one moment. Allocates nothing.
     #[must_use]
-    pub fn decide(&self, question: &Question<'_>) -> Decision {
-        let mut reasons = Reasons::new();
-        let Some(compiled) = self.compiled(question.purpose) else {
-            reasons.push(Reason::NotDeclared);
-            return Decision::deny(reasons);
+    pub fn decide(&self, question: &Question) -> Decision<'_> {
+        let mut decision = Decision {
+            identity: self.identity(),
+            verdict: Verdict::Deny,
+            asked: Giver::Subject,
+            reasons: Reasons::new(),
+            missing: Missing::default(),
+            valid_until_ms: None,
         };
-        let purpose = &compiled.purpose;
-        let basis = purpose.legal_basis;
+        let Some(rules) = self.purposes.get(usize::from(question.purpose.0)) else {
+            decision.reasons.push(Reason::NotDeclared);
+            return decision;
+        };
+        let basis = rules.basis;
         if !question.notice_agreed && basis != LegalBasis::LegalDuty {
-            reasons.push(Reason::NoticeNotAgreed);
-            return Decision::deny(reasons);
+            decision.reasons.push(Reason::NoticeNotAgreed);
+            return decision;
         }
+        let finding = find(&rules.clauses, question);
         if basis == LegalBasis::LegalDuty {
             // A certain deny of the policy's own wins over everything; nothing else asks a legal duty.
-            if let Some((reason, true)) = self.find(question, &compiled.rules, basis).denied {
-                reasons.push(reason);
-                return Decision::deny(reasons);
+            match finding.denied {
+                Some((reason, true)) => decision.reasons.push(reason),
+                _ => {
+                    decision.reasons.push(Reason::LegalDuty);
+                    decision.verdict = Verdict::Allow;
+                }
             }
-            reasons.push(Reason::LegalDuty);
-            return Decision { verdict: Verdict::Allow, ..Decision::deny(reasons) };
+            // A deny that an age ends or begins holds until then.
+            decision.valid_until_ms = finding.valid_until_ms;
+            return decision;
         }
-        let finding = self.find(question, &compiled.rules, basis);
-        let mut decision =
-            Decision { missing: finding.missing, valid_until_ms: finding.valid_until_ms, ..Decision::deny(reasons) };
-
+        decision.missing = finding.missing;
+        decision.valid_until_ms = finding.valid_until_ms;
         if let Some((reason, certain)) = finding.denied {
             decision.reasons.push(reason);
             decision.missing.decisive = !certain && !question.restricted && question.consent != Consent::Refused;
@@ -233,11 +258,9 @@ impl Policy {
             decision.reasons.push(Reason::Restricted);
             return decision;
         }
-        let terms_giver = purpose.consent.as_ref().map_or(Giver::Subject, |terms| terms.given_by);
         let giver =
-            if finding.guardian.is_some() && terms_giver == Giver::Subject { Giver::Guardian } else { terms_giver };
+            if finding.guardian.is_some() && rules.giver == Giver::Subject { Giver::Guardian } else { rules.giver };
         decision.asked = giver;
-        let kind = purpose.consent.as_ref().map_or(ConsentKind::General, |terms| terms.kind);
         let must_ask = finding.guardian.or(finding.asked);
         if basis != LegalBasis::Consent {
             match must_ask {
@@ -254,7 +277,7 @@ impl Policy {
         } else if let Some((reason, _)) = finding.guardian {
             decision.reasons.push(reason);
         }
-        self.weigh_consent(&mut decision, question, kind, giver);
+        decision.weigh_consent(question, rules.kind, giver);
         // The rule that made an already given consent necessary is no reason against it.
         if decision.verdict != Verdict::Allow {
             decision.missing.decisive =
@@ -262,8 +285,10 @@ impl Policy {
         }
         decision
     }
+}
 
-    fn weigh_consent(&self, decision: &mut Decision, question: &Question<'_>, kind: ConsentKind, giver: Giver) {
+impl Decision<'_> {
+    fn weigh_consent(&mut self, question: &Question, kind: ConsentKind, giver: Giver) {
         let (verdict, reason) = match question.consent {
             Consent::NotAsked => (Verdict::Ask, Reason::ConsentNotAsked),
             Consent::Outdated => (Verdict::Ask, Reason::ConsentOutdated),
@@ -276,95 +301,50 @@ impl Policy {
                 (Verdict::Ask, Reason::ConsentTooWeak)
             }
             Consent::Given { until_ms, .. } => {
-                decision.valid_until_ms = earlier(decision.valid_until_ms, until_ms);
+                self.valid_until_ms = earlier(self.valid_until_ms, until_ms);
                 (Verdict::Allow, Reason::ConsentGiven)
             }
         };
-        decision.verdict = verdict;
-        decision.reasons.push(reason);
+        self.verdict = verdict;
+        self.reasons.push(reason);
     }
+}
 
-    fn find(&self, question: &Question<'_>, rules: &[u16], basis: LegalBasis) -> Finding {
-        let now = Month::at(question.now_ms);
-        let next_threshold = question
-            .subject
-            .age
-            .and_then(|age| age.below)
-            .map(|threshold| threshold.month.start_ms())
-            .filter(|start| *start > question.now_ms);
-        let mut finding = Finding {
-            denied: None,
-            asked: None,
-            guardian: None,
-            missing: Missing::default(),
-            valid_until_ms: next_threshold,
-        };
-        for at in rules {
-            let Some((_, rule)) = self.rules.get(usize::from(*at)) else { continue };
-            let truth = self.holds(&rule.when, question.subject, now, &mut finding.missing);
-            let slot = match rule.effect {
-                Effect::Deny => &mut finding.denied,
-                Effect::Guardian => &mut finding.guardian,
-                Effect::Ask => &mut finding.asked,
-            };
-            raise(slot, truth, Reason::Rule(*at));
-        }
-        for (pack_at, pack) in (0_u8..).zip(&self.packs) {
-            let in_force = if self.document.jurisdictions.contains(&pack.id) {
-                Truth::True
-            } else {
-                match &question.subject.place {
-                    None => Truth::Unknown,
-                    Some(place) if pack.covers(place) => Truth::True,
-                    Some(_) => continue,
-                }
-            };
-            for (rule_at, rule) in (0_u8..).zip(pack.rules.values()) {
-                let reason = Reason::Law { pack: pack_at, rule: rule_at };
-                let Demand::AgeThreshold { age_below, places, legal_bases, then: Then::Guardian } = &rule.demand else {
-                    continue;
-                };
-                if !legal_bases.is_empty() && !legal_bases.contains(&basis) {
-                    continue;
-                }
-                let age = question.subject.place.as_ref().and_then(|place| places.get(place)).unwrap_or(age_below);
-                let young = younger(question.subject, *age, now);
-                note_missing(question.subject, young, in_force, &mut finding.missing);
-                raise(&mut finding.guardian, in_force.and(young), reason);
-            }
-            if basis == LegalBasis::LegitimateInterest && pack.id.as_str() == "cn" {
-                raise(&mut finding.asked, in_force, Reason::NoLegitimateInterest);
-            }
-        }
-        finding
-    }
-
-    fn holds(&self, condition: &Condition, subject: &Subject, now: Month, missing: &mut Missing) -> Truth {
-        let below = condition.age_below.map_or(Truth::True, |age| younger(subject, age, now));
-        let from = condition.age_from.map_or(Truth::True, |age| match younger(subject, age, now) {
-            Truth::True => Truth::False,
-            Truth::False => Truth::True,
-            Truth::Unknown => Truth::Unknown,
-        });
-        let place = if condition.jurisdictions.is_empty() {
-            Truth::True
-        } else {
-            match &subject.place {
-                None => Truth::Unknown,
-                Some(place) => {
-                    let here = self.packs.iter().any(|p| condition.jurisdictions.contains(&p.id) && p.covers(place));
-                    if here { Truth::True } else { Truth::False }
-                }
-            }
-        };
-        let truth = below.and(from).and(place);
+fn find(clauses: &[Clause], question: &Question) -> Finding {
+    let now = Month::at(question.now_ms);
+    let next_threshold = question
+        .age
+        .and_then(|age| age.below)
+        .map(|threshold| threshold.month.start_ms())
+        .filter(|start| *start > question.now_ms);
+    let mut finding = Finding {
+        denied: None,
+        asked: None,
+        guardian: None,
+        missing: Missing::default(),
+        valid_until_ms: next_threshold,
+    };
+    for clause in clauses {
+        let below = clause.below.map_or(Truth::True, |age| younger(question.age, age, now));
+        let from = clause.from.map_or(Truth::True, |age| !younger(question.age, age, now));
+        let here = if clause.is_here { Truth::True } else { Truth::Unknown };
+        let truth = below.and(from).and(here);
         if truth == Truth::Unknown {
-            missing.age |= subject.age.is_none() && (condition.age_below.is_some() || condition.age_from.is_some());
-            missing.place |= place == Truth::Unknown;
+            // A band that is not cut at this age is as good as none: it was asked under other rules.
+            finding.missing.age |= below == Truth::Unknown || from == Truth::Unknown;
+            finding.missing.place |= !clause.is_here;
         }
-        truth
+        let slot = match clause.effect {
+            Effect::Deny => &mut finding.denied,
+            Effect::Guardian => &mut finding.guardian,
+            Effect::Ask => &mut finding.asked,
+        };
+        raise(slot, truth, clause.reason);
     }
+    finding
+}
 
+impl Policy {
     /// What a reason means: a stable code, the rule and the clause.
     #[must_use]
     pub fn explain(&self, reason: Reason, purpose: Option<PurposeId>) -> Explanation<'_> {
@@ -427,18 +407,6 @@ impl Policy {
     }
 }
 
-impl Decision {
-    fn deny(reasons: Reasons) -> Self {
-        Self {
-            verdict: Verdict::Deny,
-            asked: Giver::Subject,
-            reasons,
-            missing: Missing::default(),
-            valid_until_ms: None,
-        }
-    }
-}
-
 /// What a [`Reason`] means.
 #[derive(Clone, Copy, Debug)]
 pub struct Explanation<'a> {
@@ -467,18 +435,13 @@ fn covers(given: Giver, needed: Giver) -> bool {
     given == Giver::Both || given == needed
 }
 
-fn younger(subject: &Subject, age: u8, now: Month) -> Truth {
-    match &subject.age {
+fn younger(band: Option<AgeBand>, age: u8, now: Month) -> Truth {
+    match band {
         None => Truth::Unknown,
         Some(band) if band.at_least(now) >= age => Truth::False,
         Some(band) if band.surely_below(age, now) => Truth::True,
         Some(_) => Truth::Unknown,
     }
-}
-
-fn note_missing(subject: &Subject, young: Truth, in_force: Truth, missing: &mut Missing) {
-    missing.age |= young == Truth::Unknown && in_force != Truth::False && subject.age.is_none();
-    missing.place |= in_force == Truth::Unknown && young != Truth::False;
 }
 
 /// A rule that holds for certain outweighs one that fired on an unknown.

@@ -396,7 +396,8 @@ pub enum FieldType {
 }
 
 /// The form in which a field is stored and sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+// In rising order of strictness: the greater of two versions' forms holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -531,6 +532,19 @@ pub enum IdentifierForm {
     Pseudonym,
     /// The address without its last part (IPv4 /24, IPv6 /48).
     Truncated,
+}
+
+impl IdentifierForm {
+    /// How little of the identifier is left, for comparing: the stricter form of two versions is handed out.
+    #[must_use]
+    pub fn strictness(self) -> u8 {
+        match self {
+            Self::Truncated => 0,
+            Self::KeyedHash => 1,
+            Self::Pseudonym => 2,
+            Self::Refused => 3,
+        }
+    }
 }
 
 /// Where the library sends what is still allowed.

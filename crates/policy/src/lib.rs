@@ -1,7 +1,8 @@
 //! The privacy policy as a document and as a decision: reading, checking, law packs, deciding.
 //!
 //! This crate is pure: no input or output, no clock, no state. [`Policy::read`] takes the document's bytes,
-//! [`Policy::decide`] answers whether a purpose may run for a person at a moment, and why.
+//! [`Policy::rules_in_force`] compiles what holds where the person lives, and [`RulesInForce::decide`] answers whether a
+//! purpose may run for the person at a moment, and why.
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
@@ -14,6 +15,8 @@ mod decide;
 pub mod document;
 mod draw;
 mod error;
+mod identity;
+mod in_force;
 mod json;
 pub mod packs;
 mod policy;
@@ -26,7 +29,9 @@ pub use decide::{Consent, Decision, Explanation, Missing, Question, Reason, Reas
 pub use document::Document;
 pub use draw::draw;
 pub use error::{ErrorCode, Errors, PolicyError, Position};
-pub use policy::{FeatureId, PackIdentity, Policy, PurposeId, ReAsk};
+pub use identity::{Identity, PackIdentity};
+pub use in_force::{ReAsk, RulesInForce};
+pub use policy::{FeatureId, Policy, PurposeId};
 pub use read::{Read, locate};
 pub use schema::SCHEMA;
 pub use subject::{AgeBand, Month, Subject, Threshold};

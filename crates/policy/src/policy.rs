@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::document::{Document, Event, Feature, Id, Permission, Purpose, Recipient, Rule};
+use crate::change::Terms;
+use crate::document::{Document, Event, Feature, Id, Purpose, Recipient, Rule};
 use crate::error::Errors;
 use crate::packs::{self, Demand, Pack};
-use crate::subject::Subject;
 
 /// A purpose of one policy, interned. It means nothing to another policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,35 +38,12 @@ pub struct Policy {
 pub(crate) struct CompiledPurpose {
     pub(crate) id: Id,
     pub(crate) purpose: Purpose,
-    /// Indexes into `Policy::rules` of the rules that can speak about this purpose.
-    pub(crate) rules: Vec<u16>,
+    terms: Terms,
 }
 
 struct CompiledFeature {
     id: Id,
     purposes: Vec<PurposeId>,
-}
-
-/// The identity of a law pack, as it stands beside the policy's hash in every decision, record and upload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PackIdentity {
-    /// The pack's id.
-    pub id: String,
-    /// The day of the pack, ISO 8601.
-    pub as_of: String,
-    /// Its SHA-256, in lower-case hexadecimal.
-    pub hash: String,
-}
-
-/// How long a refused system permission rests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReAsk {
-    /// From the refusal, in milliseconds.
-    pub wait_ms: i64,
-    /// Whether a tap of the person on the feature lifts it.
-    pub tap_exception: bool,
-    /// The pack whose rule made the wait strict; `None` for the library's own rule.
-    pub pack: Option<&'static str>,
 }
 
 impl Policy {
@@ -85,13 +62,10 @@ impl Policy {
         let purposes: Vec<CompiledPurpose> = document
             .purposes
             .iter()
-            .map(|(id, purpose)| {
-                let speaks = |rule: &Rule| {
-                    (rule.when.purposes.is_empty() || rule.when.purposes.contains(id))
-                        && (rule.when.legal_bases.is_empty() || rule.when.legal_bases.contains(&purpose.legal_basis))
-                };
-                let rules = (0_u16..).zip(&rules).filter(|(_, (_, rule))| speaks(rule)).map(|(i, _)| i).collect();
-                CompiledPurpose { id: id.clone(), purpose: purpose.clone(), rules }
+            .map(|(id, purpose)| CompiledPurpose {
+                id: id.clone(),
+                purpose: purpose.clone(),
+                terms: Terms::of(purpose),
             })
             .collect();
         let index: BTreeMap<&Id, PurposeId> = (0_u16..).zip(&purposes).map(|(i, p)| (&p.id, PurposeId(i))).collect();
@@ -150,6 +124,12 @@ impl Policy {
         (0_u16..).zip(&self.purposes).map(|(i, p)| (PurposeId(i), &p.id, &p.purpose))
     }
 
+    /// The terms of a purpose, against which a recorded consent is weighed.
+    #[must_use]
+    pub fn terms(&self, purpose: PurposeId) -> Option<&Terms> {
+        self.compiled(purpose).map(|compiled| &compiled.terms)
+    }
+
     /// The purpose with this id, as the document has it.
     #[must_use]
     pub fn purpose(&self, id: &str) -> Option<&Purpose> {
@@ -198,47 +178,6 @@ impl Policy {
         self.purposes().filter(|(at, _, purpose)| {
             purpose.consent.is_some() && !self.features.iter().any(|f| f.purposes.contains(at))
         })
-    }
-
-    /// The law packs in force for a person: those that the policy names, and those of the person's place;
-    /// every pack while the place is unknown.
-    pub fn packs_in_force<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = &'a Pack> {
-        self.packs.iter().filter(move |pack| {
-            self.document.jurisdictions.contains(&pack.id)
-                || subject.place.as_ref().is_none_or(|place| pack.covers(place))
-        })
-    }
-
-    /// The identities of the law packs in force for a person.
-    #[must_use]
-    pub fn pack_identities(&self, subject: &Subject) -> Vec<PackIdentity> {
-        self.packs_in_force(subject)
-            .map(|pack| PackIdentity {
-                id: pack.id.to_string(),
-                as_of: pack.as_of.to_string(),
-                hash: pack.hash.clone(),
-            })
-            .collect()
-    }
-
-    /// How long a refused system permission rests for this person: the strictest of the packs in force and the
-    /// library's own rule of 48 hours, which a tap of the person lifts.
-    #[must_use]
-    pub fn re_ask(&self, _permission: Permission, subject: &Subject) -> ReAsk {
-        let mut strictest = ReAsk { wait_ms: 48 * 3_600_000, tap_exception: true, pack: None };
-        for pack in self.packs_in_force(subject) {
-            for rule in pack.rules.values() {
-                if let Demand::ReAsk { wait, tap_exception } = &rule.demand {
-                    let wait_ms = i64::try_from(wait.seconds()).unwrap_or(i64::MAX).saturating_mul(1000);
-                    if wait_ms > strictest.wait_ms || (!tap_exception && strictest.tap_exception) {
-                        strictest.pack = packs::IDS.iter().copied().find(|id| *id == pack.id.as_str());
-                    }
-                    strictest.wait_ms = strictest.wait_ms.max(wait_ms);
-                    strictest.tap_exception &= *tap_exception;
-                }
-            }
-        }
-        strictest
     }
 
     pub(crate) fn compiled(&self, purpose: PurposeId) -> Option<&CompiledPurpose> {

@@ -53,6 +53,8 @@ public struct MenshenError: Error, Equatable, Sendable {
     case badTimeToLive = "bad-time-to-live"
     /// The purpose does not name this recipient.
     case recipientNotOfPurpose = "recipient-not-of-purpose"
+    /// A statute demands the purpose, so that it cannot be withdrawn.
+    case legalDuty = "legal-duty"
     /// No upload or delivery with this number is under way.
     case unknownExchange = "unknown-exchange"
     /// The permit was used, or its feature is closed meanwhile.

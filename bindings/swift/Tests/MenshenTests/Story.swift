@@ -101,7 +101,8 @@ final class Story {
     for case let file as URL in files ?? .init() where !file.hasDirectoryPath {
       var bytes = try Data(contentsOf: file)
       guard !bytes.isEmpty else { continue }
-      bytes[bytes.count / 2] ^= 1
+      // In the middle of what was written: files may end in zeros.
+      bytes[(bytes.lastIndex { $0 != 0 } ?? 0) / 2] ^= 1
       try bytes.write(to: file)
     }
   }

@@ -83,6 +83,9 @@ enum class ErrorCode(val id: String) {
     /** The purpose does not name this recipient. */
     RECIPIENT_NOT_OF_PURPOSE("recipient-not-of-purpose"),
 
+    /** A statute demands the purpose, so that it cannot be withdrawn. */
+    LEGAL_DUTY("legal-duty"),
+
     /** No upload or delivery with this number is under way. */
     UNKNOWN_EXCHANGE("unknown-exchange"),
 

@@ -201,7 +201,9 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             }
         for (file in folder.listFiles().orEmpty()) {
             val bytes = file.readBytes()
-            bytes[bytes.size / 2] = (bytes[bytes.size / 2].toInt() xor 1).toByte()
+            // In the middle of what was written: files may end in zeros.
+            val middle = bytes.indexOfLast { it != 0.toByte() }.coerceAtLeast(0) / 2
+            bytes[middle] = (bytes[middle].toInt() xor 1).toByte()
             file.writeBytes(bytes)
         }
     }

@@ -1,0 +1,310 @@
+//! The acts that open and close purposes: a yes, a no, agreeing to a policy, destroying what ended.
+
+use std::sync::Arc;
+
+use menshen_journal::{Alias, Domain, Now, Shredding};
+use menshen_policy::document::{ConsentKind, Giver, LegalBasis};
+use menshen_policy::{Policy, Terms};
+
+use crate::account::Status;
+use crate::core::{ANY_EPOCH, Core, Ledger};
+use crate::entry::{Shown, What};
+use crate::error::Error;
+use crate::identifier::IdentifierCache;
+use crate::sdk::Shared;
+
+impl Core {
+    /// A yes: the key first, then the entry that names it.
+    pub(crate) fn grant(
+        &mut self,
+        shared: &Shared,
+        purpose: &str,
+        kind: ConsentKind,
+        by: Giver,
+        shown: Shown,
+    ) -> Result<(), Error> {
+        let policy = Arc::clone(&self.policy);
+        let Some(declared) = policy.purpose(purpose) else {
+            return Err(self.unknown("purpose", purpose, |p| p.purpose(purpose).is_some()));
+        };
+        let (epoch, alias) = self.key_for(shared, purpose)?;
+        let until = declared.consent.as_ref().and_then(|terms| terms.valid_for.as_ref()).map(|valid| {
+            let length = i64::try_from(valid.seconds()).unwrap_or(i64::MAX).saturating_mul(1000);
+            shared.clock.now().wall_ms.saturating_add(length)
+        });
+        let (context, introduced) = self.context(self.rules.identity());
+        let granted = What::Granted {
+            purpose: purpose.to_owned(),
+            epoch,
+            alias: alias.as_str().to_owned(),
+            kind,
+            by,
+            until,
+            terms: (&Terms::of(declared)).into(),
+            context,
+            shown,
+        };
+        self.commit(shared, introduced.into_iter().chain([granted]).collect())?;
+        self.opened(shared, purpose);
+        Ok(())
+    }
+
+    /// The domain to seal a record of an allowed purpose in. A legal duty needs nobody's leave, so its first
+    /// record opens it.
+    pub(crate) fn domain_for_record(&mut self, shared: &Shared, purpose: &str) -> Result<Domain, Error> {
+        if let Some(domain) = self.domain(&shared.journal, purpose)? {
+            return Ok(domain);
+        }
+        let policy = Arc::clone(&self.policy);
+        let Some(declared) = policy.purpose(purpose).filter(|p| p.legal_basis == LegalBasis::LegalDuty) else {
+            return Err(Error::KeyLost);
+        };
+        self.load(shared)?;
+        let (epoch, alias) = self.key_for(shared, purpose)?;
+        let (context, introduced) = self.context(self.rules.identity());
+        let opened = What::Opened {
+            purpose: purpose.to_owned(),
+            epoch,
+            alias: alias.as_str().to_owned(),
+            basis: LegalBasis::LegalDuty,
+            terms: (&Terms::of(declared)).into(),
+            context,
+        };
+        self.commit(shared, introduced.into_iter().chain([opened]).collect())?;
+        self.opened(shared, purpose);
+        self.domain(&shared.journal, purpose)?.ok_or(Error::KeyLost)
+    }
+
+    fn opened(&mut self, shared: &Shared, purpose: &str) {
+        shared.denial_is_written(self.account, purpose);
+        self.closed.remove(purpose);
+        self.missing_keys.remove(purpose);
+        self.unknown_keys.remove(purpose);
+    }
+
+    /// The live key of a purpose, or a new one under the next epoch.
+    fn key_for(&mut self, shared: &Shared, purpose: &str) -> Result<(u64, Alias), Error> {
+        let live = self
+            .state
+            .purposes
+            .get(purpose)
+            .filter(|state| matches!(state.status, Status::Given { .. } | Status::Opened))
+            .filter(|_| !self.missing_keys.contains(purpose) && !self.closed.contains(purpose))
+            .and_then(|state| Some((state.epoch, Alias::parse(state.alias.as_deref()?).ok()?)));
+        if let Some(live) = live {
+            return Ok(live);
+        }
+        let label = self.label(&shared.journal, purpose)?;
+        let mut epoch = self.state.next_epoch(purpose);
+        let denied = shared.journal.denied();
+        let taken = |epoch| {
+            let domain = Domain { account: self.account, purpose: label, epoch };
+            shared.journal.alias(&domain).is_some() || denied.contains(&domain)
+        };
+        // A crash between key and entry leaves a key that no grant names, and a marker may know of a denial that
+        // this copy of the files does not: such an epoch is passed over.
+        while taken(epoch) {
+            epoch = epoch.saturating_add(1);
+        }
+        let alias = Alias::random(shared.randomness.as_ref())?;
+        shared.journal.create_domain(&Domain { account: self.account, purpose: label, epoch }, &alias)?;
+        Ok((epoch, alias))
+    }
+
+    /// Agreeing to the notice, or to a new version: purposes on other bases than consent open with it.
+    pub(crate) fn accept_policy(&mut self, shared: &Shared, policy: &Arc<Policy>, shown: Shown) -> Result<(), Error> {
+        let document =
+            String::from_utf8(policy.canonical().to_vec()).map_err(|_| Error::Internal { what: "canonical policy" })?;
+        let first = self.state.notice != Some(crate::account::Answer::Agreed);
+        let mut what = Vec::new();
+        let rules = policy.rules_in_force(self.state.subject.place.as_ref());
+        let (context, introduced) = self.context(rules.identity());
+        what.extend(introduced);
+        if first {
+            what.push(What::NoticeAgreed { policy: policy.hash().to_owned(), shown: shown.clone() });
+        }
+        what.push(What::PolicyAccepted {
+            policy: policy.hash().to_owned(),
+            version: policy.document().version.to_string(),
+            document,
+            shown,
+        });
+        let mut opened = Vec::new();
+        for (_, id, purpose) in policy.purposes() {
+            if matches!(purpose.legal_basis, LegalBasis::Consent) || self.closed.contains(id.as_str()) {
+                continue;
+            }
+            // Agreeing to a version takes back no answer that the person gave to this purpose.
+            let given = self.state.purposes.get(id.as_str()).is_some_and(|s| matches!(s.status, Status::Given { .. }));
+            if self.said_no(id.as_str()) || (given && !self.missing_keys.contains(id.as_str())) {
+                continue;
+            }
+            let (epoch, alias) = self.key_for(shared, id.as_str())?;
+            opened.push(id.to_string());
+            what.push(What::Opened {
+                purpose: id.to_string(),
+                epoch,
+                alias: alias.as_str().to_owned(),
+                basis: purpose.legal_basis,
+                terms: (&Terms::of(purpose)).into(),
+                context,
+            });
+        }
+        let gone: Vec<(String, u64)> = self
+            .state
+            .purposes
+            .iter()
+            .filter(|(id, state)| policy.purpose(id).is_none() && !matches!(state.status, Status::Ended))
+            .map(|(id, state)| (id.clone(), state.epoch))
+            .collect();
+        for (purpose, epoch) in &gone {
+            let (purpose, policy) = (purpose.clone(), policy.hash().to_owned());
+            what.push(What::Ended { purpose, epoch: *epoch, policy });
+        }
+        self.commit(shared, what)?;
+        for purpose in &opened {
+            self.opened(shared, purpose);
+        }
+        self.govern(Arc::clone(policy));
+        self.pending = None;
+        self.identifiers = IdentifierCache::default();
+        for (purpose, epoch) in gone {
+            let label = self.label(&shared.journal, &purpose)?;
+            self.exchanges.cancel(&Domain { account: self.account, purpose: label, epoch });
+            self.close_domain(shared, &purpose, epoch);
+        }
+        Ok(())
+    }
+
+    /// A no that takes back a yes, or a first no. The gate is closed when this is called, whatever it returns.
+    pub(crate) fn deny(&mut self, shared: &Shared, purpose: &str, denial: Refusal) -> Result<Vec<u64>, Error> {
+        self.close_in_memory(shared, purpose);
+        let label = self.label(&shared.journal, purpose)?;
+        let any = Domain { account: self.account, purpose: label, epoch: ANY_EPOCH };
+        if self.ledger != Ledger::Ready {
+            // Which epoch it is stands in the ledger, so the marker means whichever one lives.
+            let _ = shared.journal.mark_denied(&any);
+            self.load(shared)?;
+        }
+        if let Err(error) = self.may_withdraw(purpose, &shared.clock.now()) {
+            self.opened(shared, purpose);
+            let _ = shared.journal.clear_mark(&any);
+            return Err(error);
+        }
+        let epoch = self.state.purposes.get(purpose).map_or(0, |state| state.epoch);
+        let domain = Domain { account: self.account, purpose: label, epoch };
+        // Where the marker cannot be written the entry may be; the gate is closed either way.
+        let marked = shared.journal.mark_denied(&domain).is_ok();
+        let mut what = self.erase_requests(shared, purpose)?;
+        what.push(match denial {
+            Refusal::Refused(shown) => What::Refused { purpose: purpose.to_owned(), epoch, shown },
+            Refusal::Withdrawn => What::Withdrawn { purpose: purpose.to_owned(), epoch },
+        });
+        let in_flight = self.exchanges.cancel(&domain);
+        self.commit(shared, what)
+            .map_err(|error| if marked { error } else { Error::Io { operation: "mark a denial" } })?;
+        self.opened(shared, purpose);
+        self.close_domain(shared, purpose, epoch);
+        // The entry is the proof now, and the marker of the epoch stays until its key is gone. One that is not
+        // needed and stays is cleared at the next opening.
+        if !self.state.to_shred.contains(&(purpose.to_owned(), epoch)) {
+            let _ = shared.journal.clear_mark(&domain);
+        }
+        let _ = shared.journal.clear_mark(&any);
+        Ok(in_flight)
+    }
+
+    /// Whether a no counts: what a statute demands cannot be withdrawn. Before the ledger can be read, nobody knows
+    /// which version governs.
+    pub(crate) fn may_withdraw(&self, purpose: &str, now: &Now) -> Result<(), Error> {
+        let declared = self.policy.purpose(purpose).filter(|p| p.legal_basis == LegalBasis::LegalDuty);
+        match declared {
+            Some(declared) if self.ledger == Ledger::Ready && self.in_force(now).has_purpose(purpose) => {
+                let statute = declared.statute.clone().unwrap_or_default();
+                Err(Error::LegalDuty { purpose: purpose.to_owned(), statute })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes a gate whatever follows, for as long as the store is open; only the ledger opens it again.
+    pub(crate) fn close_in_memory(&mut self, shared: &Shared, purpose: &str) {
+        shared.deny_until_written(self.account, purpose);
+        self.closed.insert(purpose.to_owned());
+    }
+
+    fn close_domain(&mut self, shared: &Shared, purpose: &str, epoch: u64) {
+        if let Ok(label) = self.label(&shared.journal, purpose) {
+            shared.journal.close_domain(&Domain { account: self.account, purpose: label, epoch });
+        }
+        self.identifiers.forget(&self.policy, purpose);
+    }
+
+    /// Every receiver of records of the purpose that was not asked yet is asked to erase them, also those that went
+    /// out under an earlier key or to an endpoint that the policy has no more.
+    fn erase_requests(&self, shared: &Shared, purpose: &str) -> Result<Vec<What>, Error> {
+        let sent = self.state.sent.get(purpose).into_iter().flatten();
+        sent.map(|to| {
+            Ok(What::EraseRequested {
+                id: shared.random_id()?,
+                purpose: purpose.to_owned(),
+                endpoint: to.endpoint.clone(),
+                url: to.url.clone(),
+                pseudonym: to.pseudonym.clone(),
+            })
+        })
+        .collect()
+    }
+
+    /// Destroys the keys of ended epochs, expires what is old, takes up what an earlier try could not finish.
+    pub(crate) fn maintain(&mut self, shared: &Shared) -> Result<Maintained, Error> {
+        self.load(shared)?;
+        self.look_up_keys(shared);
+        let mut done = Maintained::default();
+        // First what frees space: on a full disk it is what lets the rest go on.
+        let expired = shared.journal.expire()?;
+        done.expired_segments = expired.segments;
+        done.expired_records = expired.records;
+        for purpose in self.closed.clone() {
+            match self.deny(shared, &purpose, Refusal::Withdrawn) {
+                // Only now it was known that a statute demands it.
+                Ok(_) | Err(Error::LegalDuty { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for (purpose, epoch) in self.state.to_shred.clone() {
+            let label = self.label(&shared.journal, &purpose)?;
+            let domain = Domain { account: self.account, purpose: label, epoch };
+            if shared.journal.shred(&domain)? == Shredding::Done {
+                self.commit(shared, vec![What::Shredded { purpose: purpose.clone(), epoch }])?;
+                let _ = shared.journal.clear_mark(&domain);
+                done.shredded.push(purpose);
+            } else {
+                done.waiting.push(purpose);
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// How a person said no.
+pub(crate) enum Refusal {
+    /// To a prompt.
+    Refused(Shown),
+    /// To what they had allowed.
+    Withdrawn,
+}
+
+/// What a call of [`Session::maintain`](crate::Session::maintain) did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Maintained {
+    /// Purposes whose keys are gone now.
+    pub shredded: Vec<String>,
+    /// Purposes whose keys the key store has not destroyed yet.
+    pub waiting: Vec<String>,
+    /// Segments removed because everything in them had expired.
+    pub expired_segments: u64,
+    /// Records in them.
+    pub expired_records: u64,
+}

@@ -1,0 +1,219 @@
+//! What a no reaches: the receivers that have records, files rolled back to before it, and what a statute keeps from it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
+
+#[path = "support/bench.rs"]
+mod bench;
+
+use bench::{Bench, agree_to_change, erases, next_version, record, send_all};
+use menshen::journal::DiskError;
+use menshen::journal::simulated::{Fault, MemoryAnchor};
+use menshen::{Answer, KeyState, Recorded, Session, Step, Withdrawal, fields};
+use serde_json::json;
+
+const OWN: &str = "https://collector.example/v1/logs/erase";
+
+/// Where the requests to erase go that are due now, each with its pseudonym.
+fn asked_to_erase(session: &Session) -> Vec<(String, String)> {
+    let pseudonym = |body: &serde_json::Value| body["pseudonyms"][0].as_str().unwrap().to_owned();
+    erases(&send_all(session)).into_iter().map(|(url, body)| (url, pseudonym(&body))).collect()
+}
+
+#[test]
+fn a_key_that_is_busy_at_the_withdrawal_loses_no_request_to_erase() {
+    let bench = Bench::new();
+    let (menshen, session) = bench.agreed();
+    assert_eq!(record(&session), Recorded::Buffered);
+    assert_eq!(send_all(&session).len(), 1);
+    drop((session, menshen));
+
+    let session = bench.open().guest().unwrap();
+    bench.keys.set_state(KeyState::NotYet);
+    assert!(matches!(session.withdraw("statistics").unwrap(), Withdrawal::Done { .. }));
+    bench.keys.set_state(KeyState::Ready);
+    let asked = asked_to_erase(&session);
+    assert_eq!(asked.iter().map(|(url, _)| url.as_str()).collect::<Vec<_>>(), [OWN]);
+}
+
+#[test]
+fn every_endpoint_that_records_went_to_is_asked_to_erase_at_the_address_it_had_then() {
+    let (_menshen, session) = Bench::new().agreed();
+    assert_eq!(record(&session), Recorded::Buffered);
+    assert_eq!(send_all(&session).len(), 1);
+    let moved = json!({ "endpoints": {
+        "own": null, "new": { "url": "https://new.example/v1/logs", "recipient": "maker", "encoding": "otlp" },
+    } });
+    session.offer_policy(next_version(moved)).unwrap();
+    agree_to_change(&session);
+    assert_eq!(record(&session), Recorded::Buffered);
+    assert_eq!(send_all(&session).len(), 1);
+    session.withdraw("statistics").unwrap();
+    let mut asked: Vec<String> = asked_to_erase(&session).into_iter().map(|(url, _)| url).collect();
+    asked.sort();
+    assert_eq!(asked, [OWN, "https://new.example/v1/logs/erase"]);
+}
+
+#[test]
+fn a_receiver_that_got_nothing_is_told_nothing() {
+    let (_menshen, session) = Bench::new().agreed();
+    assert_eq!(record(&session), Recorded::Buffered);
+    session.withdraw("statistics").unwrap();
+    assert_eq!(asked_to_erase(&session), []);
+}
+
+#[test]
+fn records_that_went_out_under_an_earlier_key_are_erased_too() {
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    let send_one = || {
+        assert_eq!(record(&session), Recorded::Buffered);
+        assert_eq!(send_all(&session).len(), 1);
+    };
+    send_one();
+    bench.lose_key_of(&session, "statistics");
+    session.refresh().unwrap();
+    session.request_purpose("statistics").unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    send_one();
+    session.withdraw("statistics").unwrap();
+    let asked = asked_to_erase(&session);
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert_ne!(asked[0].1, asked[1].1, "a pseudonym for each consent");
+    // Asked once, not again.
+    session.request_purpose("statistics").unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    session.withdraw("statistics").unwrap();
+    assert_eq!(asked_to_erase(&session), []);
+}
+
+#[test]
+fn an_upload_whose_pseudonym_cannot_be_noted_is_not_handed_out() {
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    assert_eq!(session.record("message_sent", fields! { "length" => 5 }).unwrap(), Recorded::Buffered);
+    assert_eq!(send_all(&session).len(), 1, "the endpoint is known");
+    assert_eq!(record(&session), Recorded::Buffered);
+    bench.disk.set_fault(Some(Fault::From(0, DiskError::Full)));
+    assert_eq!(session.next_upload().unwrap_err().code(), "store-full");
+    bench.disk.set_fault(None);
+    assert_eq!(send_all(&session).len(), 1, "nothing is lost by it");
+}
+
+#[test]
+fn files_rolled_back_to_before_a_withdrawal_stay_closed_while_the_key_is_still_there() {
+    let bench = Bench::new();
+    let (menshen, session) = bench.agreed();
+    drop((session, menshen));
+    let old = bench.disk.snapshot();
+    let session = bench.open().guest().unwrap();
+    assert!(matches!(session.withdraw("statistics").unwrap(), Withdrawal::Done { .. }));
+    drop(session);
+
+    for _ in 0..2 {
+        // Not once only: the copy can be put back again.
+        let rolled_back = Bench { disk: old.snapshot(), anchor: MemoryAnchor::new(), ..bench.clone() };
+        let session = rolled_back.open().guest().unwrap();
+        assert!(!session.is_purpose_allowed("statistics"), "the marker outside says no");
+        assert!(session.is_purpose_allowed("advertising"));
+    }
+    // Once the key is gone, nothing needs the marker.
+    let session = bench.open().guest().unwrap();
+    assert!(!bench.outside.names().is_empty());
+    assert_eq!(session.maintain().unwrap().shredded, ["statistics"]);
+    assert!(bench.outside.names().is_empty(), "{:?}", bench.outside.names());
+    let rolled_back = Bench { disk: old, anchor: MemoryAnchor::new(), ..bench.clone() };
+    assert!(!rolled_back.open().guest().unwrap().is_purpose_allowed("statistics"), "its key is gone");
+}
+
+#[test]
+fn a_marker_of_an_earlier_no_does_not_close_a_later_yes() {
+    let bench = Bench::new();
+    let (menshen, session) = bench.agreed();
+    session.withdraw("statistics").unwrap();
+    session.request_purpose("statistics").unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    assert!(session.is_purpose_allowed("statistics"));
+    drop((session, menshen));
+    let session = bench.open().guest().unwrap();
+    assert!(session.is_purpose_allowed("statistics"));
+    assert_eq!(session.maintain().unwrap().shredded, ["statistics"]);
+    assert!(session.is_purpose_allowed("statistics"));
+    assert!(bench.outside.names().is_empty());
+}
+
+#[test]
+fn a_yes_never_takes_the_number_of_an_epoch_that_a_marker_denied() {
+    let bench = Bench::new();
+    let (menshen, session) = bench.agreed();
+    session.withdraw("statistics").unwrap();
+    session.maintain().unwrap();
+    drop((session, menshen));
+    let before_the_second_yes = bench.disk.snapshot();
+    let session = bench.open().guest().unwrap();
+    session.request_purpose("statistics").unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    session.withdraw("statistics").unwrap();
+    drop(session);
+
+    let rolled_back = Bench { disk: before_the_second_yes, anchor: MemoryAnchor::new(), ..bench };
+    let menshen = rolled_back.open();
+    let session = menshen.guest().unwrap();
+    session.request_purpose("statistics").unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    drop((session, menshen));
+    assert!(rolled_back.open().guest().unwrap().is_purpose_allowed("statistics"), "a third yes is a third epoch");
+}
+
+#[test]
+fn a_pending_withdrawal_holds_although_no_marker_could_be_written_and_the_session_was_let_go() {
+    let bench = Bench::new();
+    let (menshen, session) = bench.agreed();
+    bench.disk.set_fault(Some(Fault::From(0, DiskError::Full)));
+    bench.outside.set_fault(Some(Fault::From(0, DiskError::Full)));
+    assert!(matches!(session.withdraw("statistics").unwrap(), Withdrawal::Pending { .. }));
+    bench.disk.set_fault(None);
+    bench.outside.set_fault(None);
+    drop(session);
+    let session = menshen.guest().unwrap();
+    assert!(!session.is_purpose_allowed("statistics"));
+    assert_eq!(session.maintain().unwrap().shredded, ["statistics"]);
+}
+
+#[test]
+fn what_a_statute_demands_cannot_be_withdrawn_and_keeps_its_key() {
+    let bench = Bench::new();
+    let (menshen, session) = bench.agreed();
+    let log = |session: &Session| session.record("log_kept", fields! { "code" => 1 }).unwrap();
+    assert_eq!(log(&session), Recorded::Buffered);
+    let domain = session.domain("keep-logs").unwrap();
+    let error = session.withdraw("keep-logs").unwrap_err();
+    assert_eq!(error.code(), "legal-duty");
+    assert!(error.to_string().contains("Example Act s. 1"), "{error}");
+    assert!(session.is_purpose_allowed("keep-logs"));
+    drop((session, menshen));
+
+    // Asked before the ledger can be read, it is not answered until it can be known.
+    bench.keys.set_state(KeyState::NotYet);
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    assert!(matches!(session.withdraw("keep-logs").unwrap(), Withdrawal::Pending { .. }));
+    bench.keys.set_state(KeyState::Ready);
+    session.maintain().unwrap();
+    assert_eq!(log(&session), Recorded::Buffered);
+    assert_eq!(session.domain("keep-logs").unwrap(), domain);
+    drop((session, menshen));
+    let session = bench.open().guest().unwrap();
+    assert_eq!(log(&session), Recorded::Buffered);
+    assert_eq!(session.domain("keep-logs").unwrap(), domain);
+}
+
+#[test]
+fn a_statute_that_a_version_took_away_keeps_nothing_from_a_withdrawal() {
+    let (_menshen, session) = Bench::new().agreed();
+    assert_eq!(session.record("log_kept", fields! { "code" => 1 }).unwrap(), Recorded::Buffered);
+    session
+        .offer_policy(next_version(json!({ "purposes": { "keep-logs": null }, "events": { "log_kept": null } })))
+        .unwrap();
+    assert!(matches!(session.withdraw("keep-logs").unwrap(), Withdrawal::Done { .. }));
+    assert_eq!(session.maintain().unwrap().shredded, ["keep-logs"]);
+}
