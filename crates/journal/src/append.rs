@@ -15,8 +15,9 @@ use crate::segment::{self, Header, LedgerRun, Run, RunHeader, Segment, aad, run_
 pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 /// Bodies are padded to a multiple of this, so that lengths tell little.
 const PADDING: usize = 64;
-/// What stands before the body, sealed with it: the expiry and the length.
-pub(crate) const PREFIX: usize = 12;
+/// What stands before the body, sealed with it: when it ends by the wall clock, when it was made by the clock that
+/// nobody sets, how long it lives, and its length.
+pub(crate) const PREFIX: usize = 32;
 /// A slice gets a new key after this much (2^20 records or 64 MiB).
 const KEY_RECORDS: u64 = 1 << 20;
 const KEY_BYTES: u64 = 64 * 1024 * 1024;
@@ -68,7 +69,11 @@ impl Inner {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         buffer.extend_from_slice(&[0; frame::HEADER]);
-        buffer.extend_from_slice(&append.expiry.at_ms.to_le_bytes());
+        let Expiry { at_ms, made, lives_ms, .. } = append.expiry;
+        buffer.extend_from_slice(&at_ms.to_le_bytes());
+        buffer.extend_from_slice(&made.boot.to_le_bytes());
+        buffer.extend_from_slice(&made.since_boot_ms.to_le_bytes());
+        buffer.extend_from_slice(&lives_ms.to_le_bytes());
         buffer.extend_from_slice(&u32::try_from(append.body.len()).unwrap_or(u32::MAX).to_le_bytes());
         buffer.extend_from_slice(append.body);
         buffer.resize(frame::HEADER + plain, 0);

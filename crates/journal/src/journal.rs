@@ -14,6 +14,7 @@ use crate::manifest::{self, Manifest};
 use crate::markers;
 use crate::names::{Domain, Label, Slice};
 use crate::segment::{self, Header, Segment};
+use crate::spares::Spare;
 
 /// How a store is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +105,8 @@ pub(crate) struct Inner {
     pub(crate) next_segment: u64,
     pub(crate) domains: HashMap<Domain, Secret>,
     pub(crate) closed: HashSet<Domain>,
+    /// Keys that wait for a domain, unlocked.
+    pub(crate) spares: Vec<Spare>,
     pub(crate) ledgers: HashMap<Label, LedgerTail>,
     /// Where the records of a suspect segment went.
     pub(crate) moved: BTreeMap<u64, u64>,
@@ -185,6 +188,7 @@ impl Journal {
             next_segment: 0,
             domains: HashMap::new(),
             closed: HashSet::new(),
+            spares: Vec::new(),
             ledgers: HashMap::new(),
             moved: BTreeMap::new(),
             buffer: Vec::new(),

@@ -53,6 +53,12 @@ pub(crate) enum Slot {
         label: u64,
         secret: Secret,
     },
+    /// A key that no domain has yet.
+    Spare {
+        alias: Alias,
+        wrapped: Vec<u8>,
+        commitment: [u8; 32],
+    },
 }
 
 impl Slot {
@@ -65,6 +71,7 @@ impl Slot {
             Self::Label { .. } => 4,
             Self::Ledger { .. } => 5,
             Self::Payload { .. } => 6,
+            Self::Spare { .. } => 7,
         };
         out.u8(number).u64(generation);
         match self {
@@ -86,6 +93,9 @@ impl Slot {
             Self::Ledger { domain, public_key, sealed_seed } => {
                 write_domain(&mut out, domain);
                 out.bytes(public_key).short(sealed_seed);
+            }
+            Self::Spare { alias, wrapped, commitment } => {
+                out.short(alias.as_str().as_bytes()).short(wrapped).bytes(commitment);
             }
             Self::Payload { domain, label, secret } => {
                 write_domain(&mut out, domain);
@@ -126,6 +136,10 @@ impl Slot {
             6 => {
                 let domain = read_domain(&mut read)?;
                 Self::Payload { domain, label: read.u64()?, secret: Zeroizing::new(read.array()?) }
+            }
+            7 => {
+                let alias = Alias::parse(std::str::from_utf8(read.short()?).ok()?).ok()?;
+                Self::Spare { alias, wrapped: read.short()?.to_vec(), commitment: read.array()? }
             }
             _ => return None,
         };

@@ -35,6 +35,7 @@ mod read;
 mod reserve;
 mod segment;
 pub mod simulated;
+mod spares;
 
 pub use append::{Append, MAX_RECORD_BYTES};
 pub use cipher::Algorithm;

@@ -8,7 +8,7 @@ use crate::append::PREFIX;
 use crate::bytes::Reader;
 use crate::cipher::{self, Algorithm, SealingKey, Secret};
 use crate::cursor::Position;
-use crate::effects::{DiskError, DiskFile, KeyError};
+use crate::effects::{DiskError, DiskFile, KeyError, Now};
 use crate::error::{At, Error};
 use crate::frame::{FrameReader, Kind, Step};
 use crate::journal::{Inner, Journal};
@@ -174,13 +174,30 @@ impl Unsealer {
     }
 }
 
-/// Expiry and body of an unsealed record.
-pub(crate) fn split(plain: &[u8]) -> Option<(i64, &[u8])> {
-    let mut read = Reader(plain);
-    let at_ms = i64::from_le_bytes(read.array()?);
-    let length = usize::try_from(read.u32()?).ok()?;
-    debug_assert_eq!(plain.len() - read.0.len(), PREFIX);
-    Some((at_ms, read.bytes(length)?))
+/// What is sealed with a record's body.
+struct Plain<'a> {
+    expires_ms: i64,
+    boot: u32,
+    made_ms: u64,
+    lives_ms: u64,
+    body: &'a [u8],
+}
+
+impl<'a> Plain<'a> {
+    fn read(plain: &'a [u8]) -> Option<Self> {
+        let mut read = Reader(plain);
+        let expires_ms = i64::from_le_bytes(read.array()?);
+        let (boot, made_ms, lives_ms) = (read.u32()?, read.u64()?, read.u64()?);
+        let length = usize::try_from(read.u32()?).ok()?;
+        debug_assert_eq!(plain.len() - read.0.len(), PREFIX);
+        Some(Self { expires_ms, boot, made_ms, lives_ms, body: read.bytes(length)? })
+    }
+
+    /// By the wall clock, or by the clock since boot while the device was not started anew: the stricter counts.
+    fn has_ended(&self, now: &Now) -> bool {
+        let lived = now.since_boot_ms.saturating_sub(self.made_ms);
+        self.expires_ms <= now.wall_ms || (self.boot == now.boot && lived >= self.lives_ms)
+    }
 }
 
 impl Inner {
@@ -229,7 +246,7 @@ impl Inner {
             };
             // Taken out while it is read, so that what is learnt can be noted in it.
             let Some(mut segment) = self.segments.remove(&id) else { continue };
-            let done = self.read_segment(&mut segment, key, read, now.wall_ms, &mut batch, &mut left);
+            let done = self.read_segment(&mut segment, key, read, &now, &mut batch, &mut left);
             self.segments.insert(id, segment);
             if !done.at("read a segment")? {
                 break;
@@ -245,7 +262,7 @@ impl Inner {
         segment: &mut Segment,
         key: Secret,
         read: &Read<'_>,
-        now_ms: i64,
+        now: &Now,
         batch: &mut Batch,
         left: &mut usize,
     ) -> Result<bool, DiskError> {
@@ -261,7 +278,7 @@ impl Inner {
                 &opened
             }
         };
-        let room = self.read_file(segment, file.as_ref(), key, read, now_ms, batch, left);
+        let room = self.read_file(segment, file.as_ref(), key, read, now, batch, left);
         if segment.run.is_some() {
             segment.file = Some(opened);
         }
@@ -275,7 +292,7 @@ impl Inner {
         file: &dyn DiskFile,
         key: Secret,
         read: &Read<'_>,
-        now_ms: i64,
+        now: &Now,
         batch: &mut Batch,
         left: &mut usize,
     ) -> Result<bool, DiskError> {
@@ -324,20 +341,20 @@ impl Inner {
                     continue;
                 }
             };
-            let Some((expires_ms, body)) = split(&plain) else {
+            let Some(plain) = Plain::read(&plain) else {
                 batch.damaged = batch.damaged.saturating_add(lose(segment, sequence, sequence.saturating_add(1)));
                 continue;
             };
-            if expires_ms <= now_ms {
+            if plain.has_ended(now) {
                 batch.expired += 1;
                 segment.gaps.insert(sequence, sequence + 1);
                 continue;
             }
-            if body.len() > *left && !batch.records.is_empty() {
+            if plain.body.len() > *left && !batch.records.is_empty() {
                 return Ok(false);
             }
-            *left = left.saturating_sub(body.len());
-            let body = Zeroizing::new(body.to_vec());
+            *left = left.saturating_sub(plain.body.len());
+            let (body, expires_ms) = (Zeroizing::new(plain.body.to_vec()), plain.expires_ms);
             batch.records.push(Record { id: record, domain: segment.header.slice.domain, expires_ms, body });
         }
         batch.damaged = batch.damaged.saturating_add(lose(segment, expected, segment.next));

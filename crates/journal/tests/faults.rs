@@ -6,10 +6,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use menshen_journal::simulated::{Fault, PowerLoss};
-use menshen_journal::{
-    Alias, DiskError, Domain, Error, Journal, KeyError, KeyProvider, Label, LabelKind, OpenError, SystemRandomness,
-    Verdict,
-};
+use menshen_journal::{DiskError, Domain, Error, Journal, KeyError, KeyProvider, Label, LabelKind, OpenError, Verdict};
 use support::*;
 
 /// What the store promised during a workload.
@@ -57,7 +54,7 @@ fn essential(journal: &Journal) -> Result<Label, Error> {
     let account = journal.label(LabelKind::Account, "guest")?;
     let domain = Domain { account, purpose: Label::ESSENTIAL, epoch: 1 };
     if journal.alias(&domain).is_none() {
-        journal.create_domain(&domain, &Alias::random(&SystemRandomness::new())?)?;
+        journal.create_domain(&domain)?;
     }
     Ok(account)
 }

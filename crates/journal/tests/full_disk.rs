@@ -3,14 +3,14 @@
 
 mod support;
 
-use menshen_journal::{Alias, Domain, Error, Journal, Label, LabelKind, Shredding, SystemRandomness, Verdict};
+use menshen_journal::{Domain, Error, Journal, Label, LabelKind, Shredding, Verdict};
 use support::*;
 
 fn essential(journal: &Journal) -> Label {
     let account = journal.label(LabelKind::Account, "guest").unwrap();
     let domain = Domain { account, purpose: Label::ESSENTIAL, epoch: 1 };
     if journal.alias(&domain).is_none() {
-        journal.create_domain(&domain, &Alias::random(&SystemRandomness::new()).unwrap()).unwrap();
+        journal.create_domain(&domain).unwrap();
     }
     account
 }

@@ -4,8 +4,8 @@
 mod support;
 
 use menshen_journal::{
-    Alias, Domain, Error, Journal, Label, LabelKind, LedgerContents, LedgerEntry, NewEntry, SystemRandomness, Verdict,
-    inclusion_proof, is_included, verify,
+    Domain, Error, Journal, Label, LabelKind, LedgerContents, LedgerEntry, NewEntry, Verdict, inclusion_proof,
+    is_included, verify,
 };
 use support::*;
 
@@ -14,7 +14,7 @@ fn ledger(bench: &Bench) -> (Journal, Label) {
     let account = journal.label(LabelKind::Account, "guest").unwrap();
     let essential = Domain { account, purpose: Label::ESSENTIAL, epoch: 1 };
     if journal.alias(&essential).is_none() {
-        journal.create_domain(&essential, &Alias::random(&SystemRandomness::new()).unwrap()).unwrap();
+        journal.create_domain(&essential).unwrap();
     }
     (journal, account)
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use menshen_journal::{
-    Alias, Append, Error, Expiry, Folder, KeyError, KeyProvider, KeyState, LabelKind, Lane, OpenError, Shredding,
+    Append, Error, Expiry, Folder, KeyError, KeyProvider, KeyState, LabelKind, Lane, OpenError, Shredding,
     SystemRandomness,
 };
 use support::*;
@@ -157,8 +157,7 @@ fn a_shredded_domain_is_gone_from_every_copy() {
     assert_eq!(journal.unlock_domain(&analytics), Err(KeyError::NotFound));
     let batch = read(&journal, endpoint(&journal), &[analytics, crashes]);
     assert_eq!((bodies(&batch), batch.locked), (vec![b"c".to_vec()], 1));
-    let alias = Alias::random(&SystemRandomness::new()).unwrap();
-    assert_eq!(journal.create_domain(&analytics, &alias), Err(Error::AlreadyExists));
+    assert_eq!(journal.create_domain(&analytics), Err(Error::AlreadyExists));
 
     // The same copy with the keys of that time does open: the search above could find something.
     let then = Bench { disk: before, keys: keys_before, ..bench };
@@ -268,8 +267,7 @@ fn limits_are_refused_with_types() {
     let limit = large.len();
     assert_eq!(put(&bench, &journal, domain, &[&large[..], &[1]].concat()), Err(Error::TooLarge { limit }));
     assert_eq!(read(&journal, endpoint(&journal), &[domain]).records[0].body.len(), limit);
-    let alias = Alias::random(&seeded(1)).unwrap();
-    assert_eq!(journal.create_domain(&domain, &alias), Err(Error::AlreadyExists));
+    assert_eq!(journal.create_domain(&domain), Err(Error::AlreadyExists));
     assert!(bench.open().is_err_and(|error| error == OpenError::Busy));
 }
 

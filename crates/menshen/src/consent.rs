@@ -106,8 +106,7 @@ impl Core {
         while taken(epoch) {
             epoch = epoch.saturating_add(1);
         }
-        let alias = Alias::random(shared.randomness.as_ref())?;
-        shared.journal.create_domain(&Domain { account: self.account, purpose: label, epoch }, &alias)?;
+        let alias = shared.journal.create_domain(&Domain { account: self.account, purpose: label, epoch })?;
         Ok((epoch, alias))
     }
 

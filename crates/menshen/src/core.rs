@@ -152,7 +152,7 @@ impl Core {
             return Err(error);
         }
         if journal.alias(&essential).is_none() {
-            journal.create_domain(&essential, &Alias::random(shared.randomness.as_ref())?)?;
+            journal.create_domain(&essential)?;
         }
         let contents = journal.ledger_read(self.account)?;
         if contents.verdict != LedgerVerdict::Sound {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use menshen_journal::simulated::{MemoryAnchor, SeededRandomness, SimulatedClock, SimulatedDisk};
 use menshen_journal::{
-    Alias, Append, Batch, Domain, Effects, Error, Expiry, Journal, Label, LabelKind, Lane, MemoryKeys, NewEntry,
-    OpenError, Options, Read, RecordId, SystemRandomness,
+    Append, Batch, Domain, Effects, Error, Expiry, Journal, Label, LabelKind, Lane, MemoryKeys, NewEntry, OpenError,
+    Options, Read, RecordId, SystemRandomness,
 };
 
 pub(crate) const START_MS: i64 = 1_700_000_000_000;
@@ -68,8 +68,7 @@ pub(crate) fn domain_of(journal: &Journal, purpose: &str) -> Result<Domain, Erro
 pub(crate) fn domain(journal: &Journal, purpose: &str) -> Result<Domain, Error> {
     let domain = domain_of(journal, purpose)?;
     if journal.alias(&domain).is_none() {
-        let alias = Alias::random(&SystemRandomness::new())?;
-        journal.create_domain(&domain, &alias)?;
+        journal.create_domain(&domain)?;
     }
     Ok(domain)
 }
