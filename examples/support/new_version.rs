@@ -25,7 +25,7 @@ impl Story<'_> {
         self.session.offer_policy(read(&next_version(app, &self.document)?)?)?;
         let closed = !self.session.is_purpose_allowed(app.dropped);
         let (before, others_before) = (self.receiver.bytes(app.dropped), self.bytes_of_others(app.dropped));
-        self.sender.drain(&self.session, &self.stage)?;
+        let uploaded = self.sender.drain(&self.session, &self.stage)?;
         let sent = self.receiver.bytes(app.dropped) - before;
         let others = self.bytes_of_others(app.dropped) - others_before;
         let ((added, _), (widened, _)) = (app.next_purpose, app.next_recipient);
@@ -55,6 +55,9 @@ impl Story<'_> {
         report.note(&format!("only {} asked; shredded: {}", asks_again.join(" and "), shredded.join(", ")));
         report.must(closed && queued == 50, "what a version takes away ends at once");
         report.must(before > 0, "the receiver counted bytes of the dropped purpose before");
+        let known = |purpose: &str| app.events.iter().any(|(_, of)| *of == purpose);
+        report.must(uploaded == 50, "what stays is uploaded, all of it");
+        report.must(self.receiver.records().iter().all(|one| known(&one.purpose)), "nothing else reached the receiver");
         report.must(governs, "the accepted version governs until the new one is agreed");
         report.must(asks_again.iter().map(String::as_str).collect::<BTreeSet<_>>() == expected, "only additions ask");
         report.must(expected.iter().all(|id| self.session.is_purpose_allowed(id)), "what is added opens with its yes");

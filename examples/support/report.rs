@@ -71,32 +71,28 @@ impl Report {
     }
 
     /// The table, the verdict and, if asked for, the same as one JSON object.
-    pub(crate) fn close(mut self, json: bool) -> Result<(), Failure> {
+    pub(crate) fn close(self, json: bool) -> Result<(), Failure> {
         let seconds = self.began.elapsed().as_secs_f64();
-        self.figures.push(Figure {
-            step: 0,
-            key: "seconds",
-            value: ((seconds * 10.0).round() / 10.0).into(),
-            control: None,
-        });
         say(&format!("\n    {:<26}{:<12}{}", "figure", "value", "control in the same run"));
         say(&format!("    {}", "─".repeat(INDENT + TEXT - 4)));
         let mut last = 0;
-        for figure in &self.figures {
-            let number = if figure.step == last { String::new() } else { figure.step.to_string() };
-            last = figure.step;
-            let number = if number == "0" { String::new() } else { number };
-            let mut lines = shown(&figure.value).into_iter();
-            let mut first = lines.next().unwrap_or_default();
-            if let Some(Control { counted, what }) = &figure.control {
-                first = format!("{first:<12}{} {what}", grouped(*counted));
+        for Figure { step, key, value, control } in &self.figures {
+            let number = if *step == last { String::new() } else { step.to_string() };
+            last = *step;
+            let mut lines = shown(value);
+            if let Some(Control { counted, what }) = control {
+                lines = vec![format!("{:<12}{} {what}", lines.concat(), grouped(*counted))];
             }
-            say(&format!("{number:>2}  {:<26}{first}", figure.key));
-            lines.for_each(|line| say(&format!("{:30}{line}", "")));
+            for (index, line) in lines.iter().enumerate() {
+                let (number, key) = if index == 0 { (number.as_str(), *key) } else { ("", "") };
+                say(&format!("{number:>2}  {key:<26}{line}"));
+            }
         }
         say("");
         if self.failures.is_empty() {
-            say("Every event that was allowed arrived once; nothing else left the device.");
+            say(&format!(
+                "Every event that was allowed arrived once; nothing else left the device.   ({seconds:.1} s)"
+            ));
         }
         if json {
             say(&self.json().to_string());

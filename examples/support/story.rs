@@ -136,7 +136,8 @@ fn tell(app: &App, arguments: &Arguments) -> Result<(), Failure> {
     let root = tempfile::tempdir()?;
     let mut story = Story::begin(app, root.path(), &arguments.locale)?;
     let version = story.session.policy_version();
-    say(&format!("{} · policy {version} · store sealed with a file key\n", app.title));
+    say(&format!("{} · policy {version} · store sealed with a file key", app.title));
+    say("");
     story.before_consent()?;
     if arguments.interactive {
         story.answers_at_terminal()?;
