@@ -90,7 +90,7 @@ impl Story<'_> {
         let (all, there) = (grouped(acknowledged), grouped(recovered));
         report.step(6, "kill -9", &format!("{all} records acknowledged by a child before it was killed"));
         report.note(&format!("{there} of them recovered from its store"));
-        report.must(was_killed(status), "the child did not end by itself");
+        report.must(was_killed(status), "the child was ended by SIGKILL");
         report.must(recovered == acknowledged, "every acknowledged record survives a kill");
         report.figure("acknowledged", acknowledged);
         report.figure("recovered", recovered);
