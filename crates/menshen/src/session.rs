@@ -109,7 +109,7 @@ impl Session {
 
     /// Whether a feature is open and has been since a snapshot.
     pub(crate) fn is_allowed_since(&self, feature: &str, generation: u64) -> bool {
-        let now = self.inner.shared.clock.now().wall_ms;
+        let now = self.inner.shared.wall_ms();
         let snapshot = self.inner.snapshot.load();
         snapshot.is_allowed(feature, now) && snapshot.open_since(feature).is_some_and(|since| since <= generation)
     }
@@ -191,13 +191,13 @@ impl Session {
     /// no lock, no input or output. A name that the policy lacks is not allowed.
     #[must_use]
     pub fn is_allowed(&self, feature: &str) -> bool {
-        self.inner.snapshot.load().is_allowed(feature, self.inner.shared.clock.now().wall_ms)
+        self.inner.snapshot.load().is_allowed(feature, self.inner.shared.wall_ms())
     }
 
     /// Whether a purpose is allowed, from the same snapshot.
     #[must_use]
     pub fn is_purpose_allowed(&self, purpose: &str) -> bool {
-        self.inner.snapshot.load().is_purpose_allowed(purpose, self.inner.shared.clock.now().wall_ms)
+        self.inner.snapshot.load().is_purpose_allowed(purpose, self.inner.shared.wall_ms())
     }
 
     /// The snapshot itself, for a binding that keeps its own copy.
