@@ -89,11 +89,12 @@ pub struct PurposeState {
 impl Session {
     pub(crate) fn open(shared: Arc<Shared>, account: Label) -> Result<Self, Error> {
         let core = Core::open(&shared, account)?;
+        let closed = Snapshot::closed(core.identity());
         let session = Self {
             inner: Arc::new(Inner {
                 shared,
                 core: Mutex::new(core),
-                snapshot: ArcSwap::from_pointee(Snapshot::closed()),
+                snapshot: ArcSwap::from_pointee(closed),
                 switches: Mutex::new(Vec::new()),
                 turns: AtomicU64::new(0),
                 looks: AtomicU64::new(0),
@@ -454,8 +455,7 @@ impl Session {
     }
 
     pub(crate) fn permit(&self, feature: &str) -> Permit {
-        let generation = self.inner.snapshot.load().generation();
-        Permit::new(self.clone(), feature, generation)
+        Permit::new(self.clone(), feature, &self.inner.snapshot.load())
     }
 
     /// The domain of a purpose's live epoch; for tests and tools that look into the store.
