@@ -493,3 +493,28 @@ fn a_new_age_limit_asks_the_age_again_and_nobody_grows_older_by_being_asked() {
     session.supply_subject("1990-05", "JP").unwrap();
     assert!(session.is_purpose_allowed("statistics"), "the host's support may correct it");
 }
+
+#[test]
+fn every_answer_names_the_policy_and_the_law_packs_that_it_rests_on() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    let Recorded::Denied(denial) = record(&session) else { panic!() };
+    assert_eq!(denial.identity.policy_hash, menshen.policy().hash());
+    assert_eq!(denial.identity.law_packs.len(), 4, "the place is unknown");
+    agree(&session);
+    let snapshot = session.snapshot();
+    assert_eq!((snapshot.identity().policy_version.as_str(), snapshot.identity().law_packs.len()), ("1.0.0", 0));
+    session.supply_subject("1990-05", "DE").unwrap();
+    let flow = session.request("messages", menshen::Trigger::Tap).unwrap();
+    let menshen::Outcome::Allowed(permit) = flow.drive(&mut |_: &Step| Answer::Yes).unwrap() else { panic!() };
+    assert_eq!(permit.identity().law_packs[0].id, "eu");
+    // A later version changes no receipt of what was agreed under this one.
+    session.offer_policy(bench::next_version(serde_json::json!({}))).unwrap();
+    bench::agree_to_change(&session);
+    assert_eq!(session.snapshot().identity().policy_version, "1.1.0");
+    let receipts: serde_json::Value = serde_json::from_str(&session.receipts().unwrap()).unwrap();
+    let of = |purpose: &str| receipts.as_array().unwrap().iter().find(|r| r["purpose"] == purpose).unwrap().clone();
+    assert_eq!(of("statistics")["policy"]["version"], "1.0.0");
+    assert_eq!(of("statistics")["retention_seconds"], 30 * 86_400);
+}

@@ -119,7 +119,8 @@ fn months(month: &str, text: &str) -> u64 {
 fn kept_of_subject(export: &str) -> Result<String, Failure> {
     let export: Value = serde_json::from_str(export)?;
     let entries = export["entries"].as_array().into_iter().flatten();
-    let entry = entries.filter_map(|one| one["entry"].as_str()).find(|text| text.contains("subject-known"));
+    let known = |one: &&Value| one["statement"].as_str().is_some_and(|text| text.contains("subject-known"));
+    let entry = entries.filter(known).find_map(|one| one["payload"]["text"].as_str());
     let entry: Value = serde_json::from_str(entry.ok_or("the subject is known")?)?;
     let (place, from, below, until) = (&entry["place"], &entry["from"], &entry["below"][0], &entry["below"][1]);
     Ok(format!("place {place}, age from {from}, below {below} until {until}").replace('"', ""))

@@ -1,10 +1,11 @@
 //! Evidence: receipts for the person, the ledger as a document, and its verification without the store.
 
 use menshen_journal::{Head, Label, LedgerEntry, LedgerName, ManifestState, Payload};
+use menshen_policy::PackIdentity;
+use menshen_policy::document::{LegalBasis, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::account::Status;
-use crate::core::Core;
 use crate::entry::{Entry, What};
 use crate::error::Error;
 use crate::prompt::hex;
@@ -16,14 +17,15 @@ struct Receipt<'a> {
     schema_version: &'static str,
     record_id: String,
     policy: PolicyRef<'a>,
+    law_packs: &'a [PackIdentity],
     controller: &'a str,
     controller_contact: &'a str,
     language: &'a str,
     purpose: &'a str,
     purpose_name: &'a str,
-    legal_basis: menshen_policy::document::LegalBasis,
-    data_categories: Vec<&'a str>,
-    recipients: Vec<&'a str>,
+    legal_basis: LegalBasis,
+    data_categories: Vec<String>,
+    recipients: Vec<String>,
     retention_seconds: u64,
     withdrawal: &'static str,
     state: &'static str,
@@ -187,40 +189,43 @@ impl Session {
                     }
                 });
                 let Some((entry, parsed)) = found else { continue };
-                let shown = match &parsed.what {
-                    What::Granted { shown, .. } => shown.text.clone(),
-                    _ => String::new(),
+                let (terms, context, text) = match &parsed.what {
+                    What::Granted { terms, context, shown, .. } => (terms, *context, shown.text.as_str()),
+                    What::Opened { terms, context, .. } => (terms, *context, ""),
+                    _ => continue,
                 };
-                let name = |of| name(core, of);
+                // What was agreed to, under the version it was agreed to: a later one changes no receipt.
+                let under = usize::try_from(context).ok().and_then(|at| core.state.contexts.get(at));
+                let Some(under) = under else { continue };
+                let named =
+                    |name: Option<&Text>, id: &String| name.map_or_else(|| id.clone(), |t| core.local(t).to_owned());
+                let category = |id: &String| named(document.categories.get(id.as_str()).map(|c| &c.name), id);
+                let recipient = |id: &String| named(document.recipients.get(id.as_str()).map(|r| &r.name), id);
                 let receipt = Receipt {
                     schema_version: "menshen/receipt/0",
                     record_id: hex(&entry.leaf),
                     policy: PolicyRef {
-                        id: document.id.as_str(),
-                        version: document.version.as_str(),
-                        sha256: core.policy.hash(),
+                        id: &under.policy_id,
+                        version: &under.policy_version,
+                        sha256: &under.policy_hash,
                     },
+                    law_packs: &under.law_packs,
                     controller: core.local(&document.controller.name),
                     controller_contact: core.local(&document.controller.contact),
                     language: core.locale(),
                     purpose: id.as_str(),
                     purpose_name: core.local(&purpose.name),
-                    legal_basis: purpose.legal_basis,
-                    data_categories: purpose
-                        .categories
-                        .iter()
-                        .map(|id| name(document.categories.get(id).map(|c| &c.name)))
-                        .collect(),
-                    recipients: purpose
-                        .recipients
-                        .iter()
-                        .map(|id| name(document.recipients.get(id).map(|r| &r.name)))
-                        .collect(),
-                    retention_seconds: purpose.retention.duration.seconds(),
-                    withdrawal: "in the settings of the app",
+                    legal_basis: terms.basis,
+                    data_categories: terms.categories.iter().map(category).collect(),
+                    recipients: terms.recipients.iter().map(recipient).collect(),
+                    retention_seconds: terms.retention_seconds,
+                    withdrawal: match purpose.legal_basis {
+                        LegalBasis::LegalDuty => "not possible: a statute demands it",
+                        _ => "in the settings of the app",
+                    },
                     state: if matches!(state.status, Status::Given { .. }) { "consent-given" } else { "opened" },
                     given_at_ms: parsed.at,
-                    text_sha256: &shown,
+                    text_sha256: text,
                     source: purpose.source.as_str(),
                 };
                 receipts.push(serde_json::to_value(&receipt).map_err(|_| Error::Internal { what: "receipt" })?);
@@ -258,10 +263,6 @@ impl Session {
     pub fn verify_own_ledger(&self) -> Result<LedgerVerdict, Error> {
         Ok(verify_ledger(&self.export_ledger()?))
     }
-}
-
-fn name<'a>(core: &'a Core, of: Option<&'a menshen_policy::document::Text>) -> &'a str {
-    of.map_or("", |text| core.local(text))
 }
 
 /// Verifies an exported ledger: every entry chained to the one before, the last head signed. It shows that

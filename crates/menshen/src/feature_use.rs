@@ -1,14 +1,15 @@
 //! The proof that a feature is open, and the use of it that is bounded in time.
 
 use std::fmt;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use menshen_journal::Now;
+use menshen_policy::Identity;
 
 use crate::entry::What;
 use crate::error::Error;
 use crate::session::Session;
+use crate::snapshot::Snapshot;
 
 /// The proof that a feature was open when the person's request ended. Only the library makes one, it is used
 /// once, and it doesn't outlive its decision.
@@ -16,11 +17,19 @@ pub struct Permit {
     session: Session,
     feature: String,
     generation: u64,
+    identity: Arc<Identity>,
 }
 
 impl Permit {
-    pub(crate) fn new(session: Session, feature: &str, generation: u64) -> Self {
-        Self { session, feature: feature.to_owned(), generation }
+    pub(crate) fn new(session: Session, feature: &str, snapshot: &Snapshot) -> Self {
+        let identity = Arc::clone(snapshot.identity());
+        Self { session, feature: feature.to_owned(), generation: snapshot.generation(), identity }
+    }
+
+    /// The policy and the law packs that allow it.
+    #[must_use]
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.identity
     }
 
     /// The feature.

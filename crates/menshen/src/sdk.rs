@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use menshen_journal::{
     Anchor, DeviceClock, Disk, Effects, Folder, Health, Journal, KeyProvider, Label, LabelKind, OpenReport, Options,
@@ -22,7 +23,7 @@ pub struct Store {
     disk: Arc<dyn Disk>,
     marker_disks: Vec<Arc<dyn Disk>>,
     cap_bytes: u64,
-    clock: Arc<dyn DeviceClock>,
+    clock: Option<Arc<dyn DeviceClock>>,
     randomness: Arc<dyn Randomness>,
     anchor: Option<Arc<dyn Anchor>>,
 }
@@ -43,7 +44,7 @@ impl Store {
             disk,
             marker_disks: Vec::new(),
             cap_bytes: Options::default().cap_bytes,
-            clock: Arc::new(SystemClock::new()),
+            clock: None,
             randomness: Arc::new(SystemRandomness::new()),
             anchor: None,
         }
@@ -77,7 +78,7 @@ impl Store {
     /// Another clock than the system's.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn DeviceClock>) -> Self {
-        self.clock = clock;
+        self.clock = Some(clock);
         self
     }
 
@@ -108,6 +109,7 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) keys: Arc<dyn KeyProvider>,
     pub(crate) clock: Arc<dyn DeviceClock>,
+    uses_system_clock: bool,
     pub(crate) randomness: Arc<dyn Randomness>,
     pub(crate) platform: Platform,
     pub(crate) strict: bool,
@@ -118,6 +120,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The wall clock alone, in milliseconds since 1970. The system's is asked without the other clocks, because that
+    /// is most of what an answer from a snapshot costs.
+    pub(crate) fn wall_ms(&self) -> i64 {
+        if !self.uses_system_clock {
+            return self.clock.now().wall_ms;
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+        seconds.saturating_mul(1000).saturating_add(i64::from(since.subsec_millis()))
+    }
+
     fn denials(&self) -> MutexGuard<'_, BTreeSet<(Label, String)>> {
         self.denied.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -175,10 +188,12 @@ impl Menshen {
         keys: Arc<dyn KeyProvider>,
         platform: Platform,
     ) -> Result<Self, Error> {
+        let uses_system_clock = store.clock.is_none();
+        let clock = store.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let effects = Effects {
             disk: store.disk,
             keys: Arc::clone(&keys),
-            clock: Arc::clone(&store.clock),
+            clock: Arc::clone(&clock),
             randomness: Arc::clone(&store.randomness),
             anchor: store.anchor,
             marker_disks: store.marker_disks,
@@ -189,7 +204,8 @@ impl Menshen {
             bundled: Arc::new(policy),
             journal,
             keys,
-            clock: store.clock,
+            clock,
+            uses_system_clock,
             randomness: store.randomness,
             platform,
             strict: cfg!(debug_assertions),

@@ -89,11 +89,12 @@ pub struct PurposeState {
 impl Session {
     pub(crate) fn open(shared: Arc<Shared>, account: Label) -> Result<Self, Error> {
         let core = Core::open(&shared, account)?;
+        let closed = Snapshot::closed(core.identity());
         let session = Self {
             inner: Arc::new(Inner {
                 shared,
                 core: Mutex::new(core),
-                snapshot: ArcSwap::from_pointee(Snapshot::closed()),
+                snapshot: ArcSwap::from_pointee(closed),
                 switches: Mutex::new(Vec::new()),
                 turns: AtomicU64::new(0),
                 looks: AtomicU64::new(0),
@@ -109,7 +110,7 @@ impl Session {
 
     /// Whether a feature is open and has been since a snapshot.
     pub(crate) fn is_allowed_since(&self, feature: &str, generation: u64) -> bool {
-        let now = self.inner.shared.clock.now().wall_ms;
+        let now = self.inner.shared.wall_ms();
         let snapshot = self.inner.snapshot.load();
         snapshot.is_allowed(feature, now) && snapshot.open_since(feature).is_some_and(|since| since <= generation)
     }
@@ -191,13 +192,13 @@ impl Session {
     /// no lock, no input or output. A name that the policy lacks is not allowed.
     #[must_use]
     pub fn is_allowed(&self, feature: &str) -> bool {
-        self.inner.snapshot.load().is_allowed(feature, self.inner.shared.clock.now().wall_ms)
+        self.inner.snapshot.load().is_allowed(feature, self.inner.shared.wall_ms())
     }
 
     /// Whether a purpose is allowed, from the same snapshot.
     #[must_use]
     pub fn is_purpose_allowed(&self, purpose: &str) -> bool {
-        self.inner.snapshot.load().is_purpose_allowed(purpose, self.inner.shared.clock.now().wall_ms)
+        self.inner.snapshot.load().is_purpose_allowed(purpose, self.inner.shared.wall_ms())
     }
 
     /// The snapshot itself, for a binding that keeps its own copy.
@@ -454,8 +455,7 @@ impl Session {
     }
 
     pub(crate) fn permit(&self, feature: &str) -> Permit {
-        let generation = self.inner.snapshot.load().generation();
-        Permit::new(self.clone(), feature, generation)
+        Permit::new(self.clone(), feature, &self.inner.snapshot.load())
     }
 
     /// The domain of a purpose's live epoch; for tests and tools that look into the store.

@@ -76,43 +76,43 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
     let (english, simplified, traditional) = match code {
         "notice-not-agreed" => (
             "{name} is off until you agree to the privacy notice.",
-            "在您同意隐私声明之前,{name}不会启用。",
-            "在您同意隱私聲明之前,{name}不會啟用。",
+            "在您同意隐私声明之前，{name}不会启用。",
+            "在您同意隱私聲明之前，{name}不會啟用。",
         ),
         "consent-not-asked" => (
             "{name} is off because you have not been asked yet.",
-            "{name}尚未启用,因为还没有征求您的同意。",
-            "{name}尚未啟用,因為還沒有徵求您的同意。",
+            "{name}尚未启用，因为还没有征求您的同意。",
+            "{name}尚未啟用，因為還沒有徵求您的同意。",
         ),
         "consent-refused" => (
             "{name} is off because you said no. You can change that in the settings; everything else works.",
-            "您已拒绝,因此{name}未启用。您可以在设置中更改;其他功能不受影响。",
-            "您已拒絕,因此{name}未啟用。您可以在設定中更改;其他功能不受影響。",
+            "您已拒绝，因此{name}未启用。您可以在设置中更改；其他功能不受影响。",
+            "您已拒絕，因此{name}未啟用。您可以在設定中更改；其他功能不受影響。",
         ),
         "consent-withdrawn" => (
             "{name} is off because you withdrew your consent. You can give it again in the settings.",
-            "您已撤回同意,因此{name}未启用。您可以在设置中重新同意。",
-            "您已撤回同意,因此{name}未啟用。您可以在設定中重新同意。",
+            "您已撤回同意，因此{name}未启用。您可以在设置中重新同意。",
+            "您已撤回同意，因此{name}未啟用。您可以在設定中重新同意。",
         ),
         "consent-expired" => (
             "{name} is off because your consent has expired. It asks again when you use it.",
-            "您的同意已到期,因此{name}未启用。再次使用时会重新征求同意。",
-            "您的同意已到期,因此{name}未啟用。再次使用時會重新徵求同意。",
+            "您的同意已到期，因此{name}未启用。再次使用时会重新征求同意。",
+            "您的同意已到期，因此{name}未啟用。再次使用時會重新徵求同意。",
         ),
         "consent-outdated" | "consent-too-weak" => (
             "{name} is off until you agree to what has changed. It asks when you use it.",
-            "内容有变化,在您重新同意之前,{name}不会启用。使用时会征求同意。",
-            "內容有變化,在您重新同意之前,{name}不會啟用。使用時會徵求同意。",
+            "内容有变化，在您重新同意之前，{name}不会启用。使用时会征求同意。",
+            "內容有變化，在您重新同意之前，{name}不會啟用。使用時會徵求同意。",
         ),
         "policy-rule" => (
             "{name} is not available to you under the privacy policy.",
-            "根据隐私政策,{name}不向您提供。",
-            "根據隱私權政策,{name}不向您提供。",
+            "根据隐私政策，{name}不向您提供。",
+            "根據隱私權政策，{name}不向您提供。",
         ),
         "subject-unknown" => (
             "{name} is off until your age and place are known. You are asked once, when you use it.",
-            "在知道您的年龄和所在地之前,{name}不会启用。使用时只询问一次。",
-            "在知道您的年齡和所在地之前,{name}不會啟用。使用時只詢問一次。",
+            "在知道您的年龄和所在地之前，{name}不会启用。使用时只询问一次。",
+            "在知道您的年齡和所在地之前，{name}不會啟用。使用時只詢問一次。",
         ),
         "guardian-needed" => (
             "{name} needs the consent of a parent or guardian.",
@@ -121,8 +121,8 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
         ),
         "restricted" => (
             "{name} is off because you objected to it.",
-            "您已提出反对,因此{name}未启用。",
-            "您已提出反對,因此{name}未啟用。",
+            "您已提出反对，因此{name}未启用。",
+            "您已提出反對，因此{name}未啟用。",
         ),
         "ended-by-policy" => (
             "{name} has ended with the new privacy policy.",
@@ -136,13 +136,13 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
         ),
         "permission-not-asked" => (
             "{name} needs a system permission. It asks when you use it.",
-            "{name}需要系统权限,使用时会请求。",
-            "{name}需要系統權限,使用時會請求。",
+            "{name}需要系统权限，使用时会请求。",
+            "{name}需要系統權限，使用時會請求。",
         ),
         "permission-resting" => (
             "{name} needs a system permission that was refused. It may be asked for again from {until}. Everything else works.",
-            "{name}所需的系统权限已被拒绝,{until} 之后才会再次请求。其他功能不受影响。",
-            "{name}所需的系統權限已被拒絕,{until} 之後才會再次請求。其他功能不受影響。",
+            "{name}所需的系统权限已被拒绝，{until} 之后才会再次请求。其他功能不受影响。",
+            "{name}所需的系統權限已被拒絕，{until} 之後才會再次請求。其他功能不受影響。",
         ),
         "permission-refused" => (
             "{name} needs a system permission that was refused. Everything else works.",
@@ -151,8 +151,8 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
         ),
         "permission-blocked" => (
             "{name} needs a system permission that is off. You can turn it on in the system settings.",
-            "{name}所需的系统权限已关闭,您可以在系统设置中打开。",
-            "{name}所需的系統權限已關閉,您可以在系統設定中打開。",
+            "{name}所需的系统权限已关闭，您可以在系统设置中打开。",
+            "{name}所需的系統權限已關閉，您可以在系統設定中打開。",
         ),
         "identifier-undeclared" => (
             "The privacy policy does not say that {name} receives this identifier.",
@@ -172,18 +172,18 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
         }
         "key-not-ready" => (
             "{name} is off until the device is unlocked.",
-            "设备解锁之前,{name}不会启用。",
-            "裝置解鎖之前,{name}不會啟用。",
+            "设备解锁之前，{name}不会启用。",
+            "裝置解鎖之前，{name}不會啟用。",
         ),
         "key-missing" => (
             "{name} is off because its key is gone from this device. It asks again when you use it.",
-            "此设备上的密钥已不存在,因此{name}未启用。使用时会重新征求同意。",
-            "此裝置上的金鑰已不存在,因此{name}未啟用。使用時會重新徵求同意。",
+            "此设备上的密钥已不存在，因此{name}未启用。使用时会重新征求同意。",
+            "此裝置上的金鑰已不存在，因此{name}未啟用。使用時會重新徵求同意。",
         ),
         "ledger-broken" => (
             "{name} is off because the record of your answers is damaged.",
-            "您的选择记录已损坏,因此{name}未启用。",
-            "您的選擇紀錄已損壞,因此{name}未啟用。",
+            "您的选择记录已损坏，因此{name}未启用。",
+            "您的選擇紀錄已損壞，因此{name}未啟用。",
         ),
         _ => ("{name} is not allowed.", "不允许使用{name}。", "不允許使用{name}。"),
     };
@@ -210,7 +210,7 @@ pub(crate) fn prompt_words(locale: &str) -> PromptWords {
         kept: word("Kept on this device for at most", "在本设备上最多保存", "在本裝置上最多保存"),
         refusing: word("If you say no", "如果拒绝", "如果拒絕"),
         changed: word("The privacy policy has changed", "隐私政策有更新", "隱私權政策有更新"),
-        adds: word("New, and only after you agree", "新增,经您同意后才生效", "新增,經您同意後才生效"),
+        adds: word("New, and only after you agree", "新增，经您同意后才生效", "新增，經您同意後才生效"),
         ends: word("Ended", "已取消", "已取消"),
     }
 }
@@ -237,6 +237,33 @@ fn moment(ms: i64) -> String {
 mod tests {
     use super::*;
 
+    const CODES: &[&str] = &[
+        "notice-not-agreed",
+        "consent-not-asked",
+        "consent-refused",
+        "consent-withdrawn",
+        "consent-expired",
+        "consent-outdated",
+        "consent-too-weak",
+        "policy-rule",
+        "subject-unknown",
+        "guardian-needed",
+        "restricted",
+        "ended-by-policy",
+        "not-accepted-yet",
+        "permission-not-asked",
+        "permission-resting",
+        "permission-refused",
+        "permission-blocked",
+        "identifier-undeclared",
+        "identifier-refused",
+        "identifier-unavailable",
+        "never-started",
+        "key-not-ready",
+        "key-missing",
+        "ledger-broken",
+    ];
+
     #[test]
     fn a_denial_speaks_the_language_of_its_locale() {
         assert_eq!(
@@ -246,6 +273,17 @@ mod tests {
         assert!(denial("zh-Hans", "permission-blocked", "地图", None).contains("系统设置"));
         assert!(denial("zh-TW", "permission-blocked", "地圖", None).contains("系統設定"));
         assert_eq!(denial("fr", "unknown-code", "Maps", None), "Maps is not allowed.");
+    }
+
+    #[test]
+    fn chinese_sentences_have_full_width_punctuation() {
+        let words = [prompt_words("zh-Hans"), prompt_words("zh-Hant")].map(|words| words.adds.to_owned());
+        let sentences = ["zh-Hans", "zh-Hant"]
+            .into_iter()
+            .flat_map(|locale| CODES.iter().map(move |code| denial(locale, code, "地图", Some(951_909_600_000))));
+        for sentence in sentences.chain(words) {
+            assert!(!sentence.replace("11:20", "").contains([',', ';', ':', '!', '?']), "{sentence}");
+        }
     }
 
     #[test]
