@@ -12,7 +12,7 @@ use crate::keys::{KeyTable, Slot};
 use crate::ledger::LedgerTail;
 use crate::manifest::{self, Manifest};
 use crate::markers;
-use crate::names::{Domain, Label, Slice};
+use crate::names::{Alias, Domain, Label, Slice};
 use crate::segment::{self, Header, Segment};
 use crate::spares::Spare;
 
@@ -107,6 +107,8 @@ pub(crate) struct Inner {
     pub(crate) closed: HashSet<Domain>,
     /// Keys that wait for a domain, unlocked.
     pub(crate) spares: Vec<Spare>,
+    /// Aliases of keys that this process makes or made, whether or not a slot names them.
+    pub(crate) unnamed: HashSet<Alias>,
     pub(crate) ledgers: HashMap<Label, LedgerTail>,
     /// Where the records of a suspect segment went.
     pub(crate) moved: BTreeMap<u64, u64>,
@@ -189,6 +191,7 @@ impl Journal {
             domains: HashMap::new(),
             closed: HashSet::new(),
             spares: Vec::new(),
+            unnamed: HashSet::new(),
             ledgers: HashMap::new(),
             moved: BTreeMap::new(),
             buffer: Vec::new(),

@@ -61,11 +61,13 @@ impl Journal {
         Ok(())
     }
 
-    /// A new key, without the store's lock. One that is then not used is swept up.
+    /// A new key, without the store's lock. One that is then not used is swept up by a later process.
     pub(crate) fn make_spare(&self) -> Result<Spare, Error> {
         let (alias, secret, aad) = {
-            let inner = self.inner();
+            let mut inner = self.inner();
             let alias = Alias::random(&inner.store, inner.effects.randomness.as_ref())?;
+            // Until a slot names it, nobody may sweep it up.
+            inner.unnamed.insert(alias.clone());
             let aad = inner.wrapping_context(&alias);
             (alias, Zeroizing::new(inner.fill::<32>()?), aad)
         };
@@ -130,7 +132,8 @@ impl Inner {
     }
 
     fn names_alias(&self, alias: &Alias) -> bool {
-        self.is_claimed(alias)
+        self.unnamed.contains(alias)
+            || self.is_claimed(alias)
             || self.table.live().any(|slot| matches!(slot, Slot::Spare { alias: a, .. } if a == alias))
     }
 

@@ -8,6 +8,7 @@ use menshen_policy::document::{LegalBasis, Permission, Text};
 use menshen_policy::{Change, Identity, Policy, RulesInForce};
 
 use crate::account::{Account, Status};
+use crate::consent::Refusal;
 use crate::denial::Remedy;
 use crate::entry::{Entry, What};
 use crate::error::Error;
@@ -251,8 +252,8 @@ impl Core {
         Ok(())
     }
 
-    /// A denial marker closes its epoch even where the entry could not be written. It has no proof, so it
-    /// destroys nothing. It stays while the key of its epoch may be there, because files put back from an older
+    /// A denial marker closes its epoch even where the entry could not be written. One without proof destroys nothing:
+    /// a planted file must not destroy what the person agreed to keep. It stays while the key of its epoch may be there, because files put back from an older
     /// copy know nothing of the denial.
     fn take_in_markers(&mut self, shared: &Shared) -> Result<(), Error> {
         let account = self.account;
@@ -264,8 +265,14 @@ impl Core {
             let is_statutory = self.policy.purpose(&purpose).is_some_and(|p| p.legal_basis == LegalBasis::LegalDuty);
             let is_live = means.epoch == state.epoch && matches!(state.status, Status::Given { .. } | Status::Opened);
             if is_live && !is_statutory {
-                self.commit(shared, vec![What::DeniedByMarker { purpose: purpose.clone(), epoch: means.epoch }])?;
+                if shared.journal.is_denial_proven(&domain) {
+                    // This store wrote it while its key was there: the withdrawal is completed without a question.
+                    self.deny(shared, &purpose, Refusal::Withdrawn)?;
+                } else {
+                    self.commit(shared, vec![What::DeniedByMarker { purpose: purpose.clone(), epoch: means.epoch }])?;
+                }
             }
+            let state = self.state.purposes.get(&purpose).cloned().unwrap_or_default();
             let may_have_key = means.epoch > state.epoch
                 || (means.epoch == state.epoch && state.alias.is_some())
                 || self.state.to_shred.contains(&(purpose, means.epoch));
@@ -284,9 +291,13 @@ impl Core {
         self.unknown_keys.clear();
         for (purpose, state) in &self.state.purposes {
             let Some(alias) = state.alias.as_deref().and_then(|alias| Alias::parse(alias).ok()) else { continue };
+            // The names of labels stand in clear: a domain counts only with the key that the signed entry names.
+            let is_its_own = self.domain(&shared.journal, purpose).is_ok_and(|domain| {
+                domain.and_then(|domain| shared.journal.alias(&domain)).is_some_and(|known| known == alias)
+            });
             match shared.keys.exists(&alias) {
-                Ok(true) => {}
-                Ok(false) => {
+                Ok(true) if is_its_own => {}
+                Ok(_) => {
                     self.missing_keys.insert(purpose.clone());
                 }
                 Err(_) => {
