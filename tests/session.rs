@@ -518,3 +518,41 @@ fn every_answer_names_the_policy_and_the_law_packs_that_it_rests_on() {
     assert_eq!(of("statistics")["policy"]["version"], "1.0.0");
     assert_eq!(of("statistics")["retention_seconds"], 30 * 86_400);
 }
+
+#[test]
+fn signing_out_closes_everything_but_what_is_owed_and_signing_in_again_opens_what_was_agreed() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let anna = menshen.session("anna").unwrap();
+    agree(&anna);
+    let running = Arc::new(AtomicBool::new(false));
+    let (on, off) = (Arc::clone(&running), Arc::clone(&running));
+    anna.when_allowed("meter", move || on.store(true, Ordering::SeqCst), move || off.store(false, Ordering::SeqCst))
+        .unwrap();
+    assert_eq!(record(&anna), Recorded::Buffered);
+    assert_eq!(bench::send_all(&anna).len(), 1);
+    assert_eq!(anna.record("message_sent", menshen::fields! { "length" => 5 }).unwrap(), Recorded::Buffered);
+    anna.withdraw("statistics").unwrap();
+    anna.request_purpose("statistics").unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    let flow = anna.request("messages", menshen::Trigger::Tap).unwrap();
+    let menshen::Outcome::Allowed(permit) = flow.drive(&mut |_: &Step| Answer::Yes).unwrap() else { panic!() };
+    let using = anna.begin(permit, None).unwrap();
+    assert!(running.load(Ordering::SeqCst) && using.check().is_ok());
+
+    anna.sign_out().unwrap();
+    assert!(!running.load(Ordering::SeqCst));
+    assert!(using.check().is_err());
+    assert!(!anna.is_purpose_allowed("messaging") && !anna.is_allowed("messages"));
+    assert!(is_denied(&record(&anna), "signed-out"));
+    let outcome =
+        anna.request("messages", menshen::Trigger::Tap).unwrap().drive(&mut |_: &Step| panic!("asked")).unwrap();
+    assert!(matches!(outcome, menshen::Outcome::Denied(denial) if denial.code == "signed-out"));
+    let sent = bench::send_all(&anna);
+    assert_eq!(bench::erases(&sent).len(), sent.len(), "the queue waits");
+    assert_eq!(sent.len(), 1, "the request to erase is owed");
+
+    let again = menshen.session("anna").unwrap();
+    assert!(again.is_purpose_allowed("statistics") && again.is_allowed("messages"));
+    assert!(running.load(Ordering::SeqCst));
+    assert_eq!(bench::send_all(&again).len(), 1);
+}

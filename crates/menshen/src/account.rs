@@ -30,6 +30,8 @@ pub(crate) struct Account {
     /// Where records of each purpose went that nobody was asked to erase.
     pub(crate) sent: BTreeMap<String, BTreeSet<Destination>>,
     pub(crate) erases: BTreeMap<String, Erase>,
+    /// The latest wall clock that an entry was written at, in milliseconds since 1970.
+    pub(crate) latest_ms: i64,
     uptime: Uptime,
 }
 
@@ -124,6 +126,7 @@ impl Account {
     /// Takes in the next entry.
     pub(crate) fn apply(&mut self, entry: &Entry) {
         self.uptime.see(entry.up, entry.boot);
+        self.latest_ms = self.latest_ms.max(entry.at);
         match &entry.what {
             What::NoticeAgreed { .. } => self.notice = Some(Answer::Agreed),
             What::NoticeDeclined { .. } => self.notice = Some(Answer::Declined),

@@ -398,7 +398,7 @@ fn next_for_feature(
         return Err(core.unknown("feature", feature, |policy| policy.feature(feature).is_some()));
     };
     let build = core.denials(feature, core.local(&declared.name));
-    if let Some((code, remedy)) = core.ledger.closed() {
+    if let Some((code, remedy)) = core.closed_whole() {
         return Ok(Next::Denied(build.build(code, remedy)));
     }
     if let Some(next) = notice_first(core, asked, &build) {
@@ -543,7 +543,7 @@ fn purpose_prompt(core: &Core, purpose: &str, refused: Option<&Text>, permission
 fn next_for_purpose(core: &Core, now: &Now, purpose: &str, asked: &BTreeSet<String>) -> Result<Next, Error> {
     let name = core.policy.purpose(purpose).map(|p| core.local(&p.name)).unwrap_or(purpose);
     let build = core.denials(purpose, name);
-    if let Some((code, remedy)) = core.ledger.closed() {
+    if let Some((code, remedy)) = core.closed_whole() {
         return Ok(Next::Denied(build.build(code, remedy)));
     }
     if let Some(next) = notice_first(core, asked, &build) {
@@ -561,7 +561,7 @@ fn next_for_purpose(core: &Core, now: &Now, purpose: &str, asked: &BTreeSet<Stri
 fn next_for_first_launch(core: &Core, now: &Now, asked: &BTreeSet<String>) -> Result<Next, Error> {
     let name = core.local(&core.policy.document().controller.name);
     let build = core.denials("notice", name);
-    if let Some((code, remedy)) = core.ledger.closed() {
+    if let Some((code, remedy)) = core.closed_whole() {
         return Ok(Next::Denied(build.build(code, remedy)));
     }
     if let Some(next) = notice_first(core, asked, &build) {

@@ -13,6 +13,7 @@
 )]
 
 mod account;
+mod batch;
 mod consent;
 mod core;
 mod denial;

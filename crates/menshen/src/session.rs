@@ -18,6 +18,7 @@ use crate::entry::{SubjectKnownBy, What};
 use crate::error::Error;
 use crate::feature_use::Permit;
 use crate::flow::{Flow, Trigger};
+use crate::identifier::IdentifierCache;
 use crate::platform::ChangeListener;
 use crate::sdk::Shared;
 use crate::snapshot::Snapshot;
@@ -324,6 +325,27 @@ impl Session {
             Err(error @ Error::LegalDuty { .. }) => Err(error),
             Err(error) => Ok(Withdrawal::Pending { code: error.code() }),
         })
+    }
+
+    /// Signs the person out: closes every gate, ends every use and stops the SDKs. What is sealed waits for
+    /// [`Menshen::session`](crate::Menshen::session) to open the account again; only requests to erase are still sent.
+    ///
+    /// # Errors
+    /// None is known; the gates are closed in any case.
+    pub fn sign_out(&self) -> Result<(), Error> {
+        self.with_core(|core, _| {
+            core.signed_out = true;
+            core.identifiers = IdentifierCache::default();
+            Ok(())
+        })
+    }
+
+    pub(crate) fn is_signed_out(&self) -> bool {
+        self.read(|core, _| core.signed_out)
+    }
+
+    pub(crate) fn sign_in(&self) {
+        self.work(|core, _| core.signed_out = false);
     }
 
     /// Does what may take time: destroys the keys of what was withdrawn, removes what expired, takes up what an
