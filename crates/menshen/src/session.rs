@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use menshen_journal::{Domain, Label};
-use menshen_policy::Policy;
 use menshen_policy::document::{Permission, Place};
+use menshen_policy::{Month, Policy};
 
 use crate::consent::{Maintained, Refusal};
 use crate::core::{Core, Look};
@@ -17,11 +17,12 @@ use crate::denial::Denial;
 use crate::entry::{SubjectKnownBy, What};
 use crate::error::Error;
 use crate::feature_use::Permit;
-use crate::flow::{Flow, Trigger};
+use crate::flow::Flow;
 use crate::identifier::IdentifierCache;
 use crate::platform::ChangeListener;
 use crate::sdk::Shared;
 use crate::snapshot::Snapshot;
+use crate::step::Trigger;
 
 /// One account of one app on one device. Cheap to clone; every clone is the same session.
 #[derive(Clone)]
@@ -272,6 +273,12 @@ impl Session {
         Place::parse(place).map_err(|_| Error::BadSubject { field: "place" })?;
         self.with_core(|core, shared| core.load(shared))?;
         self.know_subject(born, place, SubjectKnownBy::Supplied)
+    }
+
+    pub(crate) fn know_subject(&self, born: &str, place: &str, source: SubjectKnownBy) -> Result<(), Error> {
+        let born = Month::parse(born).ok_or(Error::BadSubject { field: "birth month" })?;
+        Place::parse(place).map_err(|_| Error::BadSubject { field: "place" })?;
+        self.with_core(|core, shared| core.know_subject(shared, born, place, source))
     }
 
     /// The locale in which the person reads; the policy's first one without it.
