@@ -539,7 +539,7 @@ fn signing_out_closes_everything_but_what_is_owed_and_signing_in_again_opens_wha
     let using = anna.begin(permit, None).unwrap();
     assert!(running.load(Ordering::SeqCst) && using.check().is_ok());
 
-    anna.sign_out().unwrap();
+    anna.sign_out();
     assert!(!running.load(Ordering::SeqCst));
     assert!(using.check().is_err());
     assert!(!anna.is_purpose_allowed("messaging") && !anna.is_allowed("messages"));
@@ -555,4 +555,29 @@ fn signing_out_closes_everything_but_what_is_owed_and_signing_in_again_opens_wha
     assert!(again.is_purpose_allowed("statistics") && again.is_allowed("messages"));
     assert!(running.load(Ordering::SeqCst));
     assert_eq!(bench::send_all(&again).len(), 1);
+}
+
+#[test]
+fn a_withdrawal_and_a_sign_out_wait_for_no_answer_of_the_platform() {
+    use menshen::{Permission, PermissionState, PermissionStatus, Platform};
+
+    struct Broken(AtomicBool);
+    impl PermissionStatus for Broken {
+        fn state(&self, _: Permission) -> PermissionState {
+            assert!(!self.0.load(Ordering::SeqCst), "looked at the platform before closing");
+            PermissionState::Granted
+        }
+    }
+
+    let bench = Bench::new();
+    let broken = Arc::new(Broken(AtomicBool::new(false)));
+    let platform = Platform { permissions: Arc::clone(&broken) as _, ..Platform::default() };
+    let menshen = bench.open_on(platform).unwrap();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    broken.0.store(true, Ordering::SeqCst);
+    assert!(matches!(session.withdraw("statistics").unwrap(), Withdrawal::Done { .. }));
+    assert!(!session.is_purpose_allowed("statistics"));
+    session.sign_out();
+    assert!(!session.is_purpose_allowed("messaging"));
 }

@@ -129,8 +129,15 @@ impl Session {
     /// SDKs are told after the lock is free.
     pub(crate) fn with_core<T>(&self, act: impl FnOnce(&mut Core, &Shared) -> Result<T, Error>) -> Result<T, Error> {
         let look = self.look();
+        self.change(|core, shared| {
+            core.see(look);
+            act(core, shared)
+        })
+    }
+
+    /// As [`Session::with_core`], without a look at the platform: what closes something waits for no host.
+    fn change<T>(&self, act: impl FnOnce(&mut Core, &Shared) -> T) -> T {
         let mut core = self.lock();
-        core.see(look);
         let result = act(&mut core, &self.inner.shared);
         let changed = self.swap_snapshot(&mut core);
         drop(core);
@@ -316,7 +323,7 @@ impl Session {
     /// # Errors
     /// The policy has no such purpose, or a statute demands it.
     pub fn withdraw(&self, purpose: &str) -> Result<Withdrawal, Error> {
-        self.with_core(|core, shared| {
+        self.change(|core, shared| {
             // Which version governs stands in the ledger. Where it cannot be read the gate closes all the same.
             let _ = core.load(shared);
             if core.policy.purpose(purpose).is_none() && !core.state.purposes.contains_key(purpose) {
@@ -327,7 +334,7 @@ impl Session {
             Ok(())
         })?;
         // The gate and the snapshot are closed; now the evidence.
-        self.with_core(|core, shared| match core.deny(shared, purpose, Refusal::Withdrawn) {
+        self.change(|core, shared| match core.deny(shared, purpose, Refusal::Withdrawn) {
             Ok(in_flight) => Ok(Withdrawal::Done { in_flight }),
             Err(error @ Error::LegalDuty { .. }) => Err(error),
             Err(error) => Ok(Withdrawal::Pending { code: error.code() }),
@@ -336,15 +343,11 @@ impl Session {
 
     /// Signs the person out: closes every gate, ends every use and stops the SDKs. What is sealed waits for
     /// [`Menshen::session`](crate::Menshen::session) to open the account again; only requests to erase are still sent.
-    ///
-    /// # Errors
-    /// None is known; the gates are closed in any case.
-    pub fn sign_out(&self) -> Result<(), Error> {
-        self.with_core(|core, _| {
+    pub fn sign_out(&self) {
+        self.change(|core, _| {
             core.signed_out = true;
             core.identifiers = IdentifierCache::default();
-            Ok(())
-        })
+        });
     }
 
     pub(crate) fn is_signed_out(&self) -> bool {
