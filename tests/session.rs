@@ -581,3 +581,20 @@ fn a_withdrawal_and_a_sign_out_wait_for_no_answer_of_the_platform() {
     session.sign_out();
     assert!(!session.is_purpose_allowed("messaging"));
 }
+
+#[test]
+fn a_consent_that_was_over_is_over_although_the_clock_was_set_back() {
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    bench.clock.advance(366 * 86_400_000);
+    session.refresh().unwrap();
+    assert!(is_denied(&record(&session), "consent-expired"));
+    // Anything that the ledger notes meanwhile keeps the time in mind.
+    let flow = session.request("messages", menshen::Trigger::Tap).unwrap();
+    let menshen::Outcome::Allowed(permit) = flow.drive(&mut |_: &Step| Answer::Yes).unwrap() else { panic!() };
+    session.with_feature(permit, |_| ()).unwrap();
+    bench.clock.set_wall(bench::START_MS);
+    assert!(is_denied(&record(&session), "consent-expired"));
+    session.refresh().unwrap();
+    assert!(!session.is_purpose_allowed("statistics"));
+}

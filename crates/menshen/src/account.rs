@@ -226,7 +226,11 @@ impl Account {
         match self.purposes.get(purpose).map(|state| &state.status) {
             None | Some(Status::NotAsked | Status::Opened | Status::Ended) => Consent::NotAsked,
             Some(Status::Given { terms, .. }) if !terms.cover(now) => Consent::Outdated,
-            Some(Status::Given { kind, by, until, .. }) => Consent::Given { kind: *kind, by: *by, until_ms: *until },
+            Some(Status::Given { kind, by, until, .. }) => {
+                // One whose time was over at any moment that the ledger saw is over, whatever the clock says now.
+                let until_ms = until.map(|until| if until <= self.latest_ms { i64::MIN } else { until });
+                Consent::Given { kind: *kind, by: *by, until_ms }
+            }
             Some(Status::Refused) => Consent::Refused,
             Some(Status::Withdrawn | Status::Marked) => Consent::Withdrawn,
         }
