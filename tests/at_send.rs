@@ -200,3 +200,45 @@ fn an_identifier_takes_the_stricter_form_and_an_sdk_the_stricter_start_of_two_ve
     session.offer_policy(next_version(never)).unwrap();
     assert_eq!(session.may_start("meter").unwrap().unwrap().code, "never-started");
 }
+
+#[test]
+fn a_clock_set_back_gives_nothing_back_that_a_version_took_away() {
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    let mut later: serde_json::Value = serde_json::from_slice(without_account().canonical()).unwrap();
+    later["effective_from"] = "2027-01-17".into();
+    session.offer_policy(Policy::read(later.to_string().as_bytes()).unwrap()).unwrap();
+    bench.clock.advance(2 * DAY_MS);
+    assert_eq!(viewed(&session), Recorded::Buffered);
+    assert_eq!(fields_sent(&session), [["page", "seconds"]]);
+    bench.clock.set_wall(bench::START_MS);
+    assert_eq!(viewed(&session), Recorded::Buffered);
+    assert_eq!(fields_sent(&session), [["page", "seconds"]]);
+}
+
+#[test]
+fn records_that_may_not_leave_hold_up_none_that_may() {
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    for _ in 0..600 {
+        assert_eq!(session.record("page_viewed", fields! { "page" => "old" }).unwrap(), Recorded::Buffered);
+    }
+    bench.clock.advance(2 * DAY_MS);
+    assert_eq!(session.record("page_viewed", fields! { "seconds" => 1 }).unwrap(), Recorded::Buffered);
+    session
+        .offer_policy(next_version(json!({ "purposes": { "statistics": { "retention": { "duration": "P1D" } } } })))
+        .unwrap();
+    assert_eq!(fields_sent(&session), [["seconds"]]);
+}
+
+#[test]
+fn a_field_that_only_the_version_that_waits_knows_is_dropped_and_is_no_strict_error() {
+    let (_menshen, session) = Bench::new().agreed();
+    session.set_strict(true);
+    let mood = json!({ "type": "string", "category": "user.behavior" });
+    session.offer_policy(next_version(json!({ "events": { "page_viewed": { "fields": { "mood": mood } } } }))).unwrap();
+    let recorded = session.record("page_viewed", fields! { "page" => "start", "mood" => "fine" });
+    assert_eq!(recorded.unwrap(), Recorded::Buffered);
+    assert_eq!(session.counts().dropped_fields, 1);
+    assert_eq!(fields_sent(&session), [["page"]]);
+}

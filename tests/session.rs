@@ -516,3 +516,83 @@ fn every_answer_names_the_policy_and_the_law_packs_that_it_rests_on() {
     assert_eq!(of("statistics")["policy"]["version"], "1.0.0");
     assert_eq!(of("statistics")["retention_seconds"], 30 * 86_400);
 }
+
+#[test]
+fn signing_out_closes_everything_but_what_is_owed_and_signing_in_again_opens_what_was_agreed() {
+    let bench = Bench::new();
+    let menshen = bench.open();
+    let anna = menshen.session("anna").unwrap();
+    agree(&anna);
+    let running = Arc::new(AtomicBool::new(false));
+    let (on, off) = (Arc::clone(&running), Arc::clone(&running));
+    anna.when_allowed("meter", move || on.store(true, Ordering::SeqCst), move || off.store(false, Ordering::SeqCst))
+        .unwrap();
+    assert_eq!(record(&anna), Recorded::Buffered);
+    assert_eq!(bench::send_all(&anna).len(), 1);
+    assert_eq!(anna.record("message_sent", menshen::fields! { "length" => 5 }).unwrap(), Recorded::Buffered);
+    anna.withdraw("statistics").unwrap();
+    anna.request_purpose("statistics").unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    let flow = anna.request("messages", menshen::Trigger::Tap).unwrap();
+    let menshen::Outcome::Allowed(permit) = flow.drive(&mut |_: &Step| Answer::Yes).unwrap() else { panic!() };
+    let using = anna.begin(permit, None).unwrap();
+    assert!(running.load(Ordering::SeqCst) && using.check().is_ok());
+
+    anna.sign_out();
+    assert!(!running.load(Ordering::SeqCst));
+    assert!(using.check().is_err());
+    assert!(!anna.is_purpose_allowed("messaging") && !anna.is_allowed("messages"));
+    assert!(is_denied(&record(&anna), "signed-out"));
+    let outcome =
+        anna.request("messages", menshen::Trigger::Tap).unwrap().drive(&mut |_: &Step| panic!("asked")).unwrap();
+    assert!(matches!(outcome, menshen::Outcome::Denied(denial) if denial.code == "signed-out"));
+    let sent = bench::send_all(&anna);
+    assert_eq!(bench::erases(&sent).len(), sent.len(), "the queue waits");
+    assert_eq!(sent.len(), 1, "the request to erase is owed");
+
+    let again = menshen.session("anna").unwrap();
+    assert!(again.is_purpose_allowed("statistics") && again.is_allowed("messages"));
+    assert!(running.load(Ordering::SeqCst));
+    assert_eq!(bench::send_all(&again).len(), 1);
+}
+
+#[test]
+fn a_withdrawal_and_a_sign_out_wait_for_no_answer_of_the_platform() {
+    use menshen::{Permission, PermissionState, PermissionStatus, Platform};
+
+    struct Broken(AtomicBool);
+    impl PermissionStatus for Broken {
+        fn state(&self, _: Permission) -> PermissionState {
+            assert!(!self.0.load(Ordering::SeqCst), "looked at the platform before closing");
+            PermissionState::Granted
+        }
+    }
+
+    let bench = Bench::new();
+    let broken = Arc::new(Broken(AtomicBool::new(false)));
+    let platform = Platform { permissions: Arc::clone(&broken) as _, ..Platform::default() };
+    let menshen = bench.open_on(platform).unwrap();
+    let session = menshen.guest().unwrap();
+    agree(&session);
+    broken.0.store(true, Ordering::SeqCst);
+    assert!(matches!(session.withdraw("statistics").unwrap(), Withdrawal::Done { .. }));
+    assert!(!session.is_purpose_allowed("statistics"));
+    session.sign_out();
+    assert!(!session.is_purpose_allowed("messaging"));
+}
+
+#[test]
+fn a_consent_that_was_over_is_over_although_the_clock_was_set_back() {
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    bench.clock.advance(366 * 86_400_000);
+    session.refresh().unwrap();
+    assert!(is_denied(&record(&session), "consent-expired"));
+    // Anything that the ledger notes meanwhile keeps the time in mind.
+    let flow = session.request("messages", menshen::Trigger::Tap).unwrap();
+    let menshen::Outcome::Allowed(permit) = flow.drive(&mut |_: &Step| Answer::Yes).unwrap() else { panic!() };
+    session.with_feature(permit, |_| ()).unwrap();
+    bench.clock.set_wall(bench::START_MS);
+    assert!(is_denied(&record(&session), "consent-expired"));
+    session.refresh().unwrap();
+    assert!(!session.is_purpose_allowed("statistics"));
+}

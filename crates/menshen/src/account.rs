@@ -30,6 +30,8 @@ pub(crate) struct Account {
     /// Where records of each purpose went that nobody was asked to erase.
     pub(crate) sent: BTreeMap<String, BTreeSet<Destination>>,
     pub(crate) erases: BTreeMap<String, Erase>,
+    /// The latest wall clock that an entry was written at, in milliseconds since 1970.
+    pub(crate) latest_ms: i64,
     uptime: Uptime,
 }
 
@@ -124,6 +126,7 @@ impl Account {
     /// Takes in the next entry.
     pub(crate) fn apply(&mut self, entry: &Entry) {
         self.uptime.see(entry.up, entry.boot);
+        self.latest_ms = self.latest_ms.max(entry.at);
         match &entry.what {
             What::NoticeAgreed { .. } => self.notice = Some(Answer::Agreed),
             What::NoticeDeclined { .. } => self.notice = Some(Answer::Declined),
@@ -223,7 +226,11 @@ impl Account {
         match self.purposes.get(purpose).map(|state| &state.status) {
             None | Some(Status::NotAsked | Status::Opened | Status::Ended) => Consent::NotAsked,
             Some(Status::Given { terms, .. }) if !terms.cover(now) => Consent::Outdated,
-            Some(Status::Given { kind, by, until, .. }) => Consent::Given { kind: *kind, by: *by, until_ms: *until },
+            Some(Status::Given { kind, by, until, .. }) => {
+                // One whose time was over at any moment that the ledger saw is over, whatever the clock says now.
+                let until_ms = until.map(|until| if until <= self.latest_ms { i64::MIN } else { until });
+                Consent::Given { kind: *kind, by: *by, until_ms }
+            }
             Some(Status::Refused) => Consent::Refused,
             Some(Status::Withdrawn | Status::Marked) => Consent::Withdrawn,
         }

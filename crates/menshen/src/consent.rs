@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use menshen_journal::{Alias, Domain, Now, Shredding};
 use menshen_policy::document::{ConsentKind, Giver, LegalBasis};
-use menshen_policy::{Policy, Terms};
+use menshen_policy::{AgeBand, Month, Policy, Terms, Verdict};
 
 use crate::account::Status;
 use crate::core::{ANY_EPOCH, Core, Ledger};
-use crate::entry::{Shown, What};
+use crate::entry::{Shown, SubjectKnownBy, What};
 use crate::error::Error;
 use crate::identifier::IdentifierCache;
 use crate::sdk::Shared;
@@ -174,6 +174,66 @@ impl Core {
             self.close_domain(shared, &purpose, epoch);
         }
         Ok(())
+    }
+
+    /// The answer to a version that waits; a yes gives the purposes that ask anew because of it.
+    pub(crate) fn answer_changed_policy(
+        &mut self,
+        shared: &Shared,
+        yes: bool,
+        shown: Shown,
+    ) -> Result<Vec<String>, Error> {
+        let Some(pending) = self.pending.take() else { return Ok(Vec::new()) };
+        if !yes {
+            let document = pending.policy.document();
+            let what = What::PolicyDeclined {
+                policy: pending.policy.hash().to_owned(),
+                version: document.version.to_string(),
+                shown,
+            };
+            self.pending = Some(pending);
+            self.commit(shared, vec![what])?;
+            return Ok(Vec::new());
+        }
+        let policy = Arc::clone(&pending.policy);
+        let touched: Vec<String> =
+            pending.change.added.iter().chain(&pending.change.widened).map(ToString::to_string).collect();
+        if let Err(error) = self.accept_policy(shared, &policy, shown) {
+            self.pending = Some(pending);
+            return Err(error);
+        }
+        let now = shared.clock.now();
+        let mut asks = Vec::new();
+        for id in touched {
+            let Some(at) = policy.purpose_id(&id) else { continue };
+            if self.decide(at, &id, &now).verdict == Verdict::Ask {
+                asks.push(id);
+            }
+        }
+        asks.sort();
+        Ok(asks)
+    }
+
+    /// Keeps what a birth month and a place mean for the rules; the month itself is not kept.
+    pub(crate) fn know_subject(
+        &mut self,
+        shared: &Shared,
+        born: Month,
+        place: &str,
+        source: SubjectKnownBy,
+    ) -> Result<(), Error> {
+        let now = Month::at(shared.clock.now().wall_ms);
+        let pending = self.pending.as_ref().map(|pending| pending.policy.thresholds());
+        let thresholds = [self.policy.thresholds(), pending.unwrap_or_default()].concat();
+        let band = AgeBand::of(born, now, &thresholds);
+        // Asked again, nobody is older than they surely were not: that takes a guardian, or the host's support.
+        let known = self.state.subject.age.and_then(|age| age.below).filter(|next| now < next.month);
+        if source == SubjectKnownBy::Asked && known.is_some_and(|next| band.from >= next.age) {
+            return Ok(());
+        }
+        let below = band.below.map(|threshold| (threshold.age, threshold.month.to_string()));
+        let known = What::SubjectKnown { place: place.to_owned(), from: band.from, below, source };
+        self.commit(shared, vec![known])
     }
 
     /// A no that takes back a yes, or a first no. The gate is closed when this is called, whatever it returns.

@@ -37,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) pending: Option<Pending>,
     pub(crate) locale: Option<String>,
     pub(crate) strict: bool,
+    /// Set when the person signed out: everything is closed, and only what is owed is sent.
+    pub(crate) signed_out: bool,
     /// The latest look at the platform.
     pub(crate) look: Look,
     /// Purposes that a withdrawal closed, until the ledger says so too.
@@ -87,10 +89,10 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Whether what it takes away has ended.
-    pub(crate) fn is_effective(&self, now: &Now) -> bool {
+    /// Whether what it takes away has ended at a moment, in milliseconds since 1970.
+    fn is_effective(&self, at_ms: i64) -> bool {
         // The day starts when it starts in UTC. One that cannot be told has started: nothing stays open for it.
-        starts_ms(self.policy.document().effective_from.as_str()).is_none_or(|start| start <= now.wall_ms)
+        starts_ms(self.policy.document().effective_from.as_str()).is_none_or(|start| start <= at_ms)
     }
 }
 
@@ -116,6 +118,7 @@ impl Core {
             pending: None,
             locale: None,
             strict: shared.strict,
+            signed_out: false,
             look: Look::default(),
             closed: shared.denied(account),
             missing_keys: BTreeSet::new(),
@@ -336,6 +339,12 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// The newer version, once its day has begun. A clock set back does not end it: the ledger remembers a later time.
+    pub(crate) fn newer_in_effect(&self, now: &Now) -> Option<&Pending> {
+        let at_ms = now.wall_ms.max(self.state.latest_ms);
+        self.pending.as_ref().filter(|pending| pending.is_effective(at_ms))
     }
 
     /// Takes in a look at the platform, unless one that began later is known.

@@ -23,8 +23,8 @@ pub(crate) struct Gate<'a> {
 
 /// Why a gate is closed, before it is put into words.
 pub(crate) enum Closed<'a> {
-    /// The evidence cannot be read.
-    Ledger { code: &'static str, remedy: Remedy },
+    /// The person signed out, or the evidence cannot be read.
+    Session { code: &'static str, remedy: Remedy },
     /// A newer version in effect has it no more.
     EndedByPolicy,
     /// A no holds, whatever the legal basis.
@@ -40,8 +40,8 @@ pub(crate) enum Closed<'a> {
 impl Core {
     /// The accepted version, and the newer one where its day has begun.
     pub(crate) fn in_force(&self, now: &Now) -> InForce<'_> {
-        let newer = self.pending.as_ref().filter(|pending| pending.is_effective(now));
-        InForce { accepted: &self.policy, newer: newer.map(|pending| pending.policy.as_ref()) }
+        let newer = self.newer_in_effect(now).map(|pending| pending.policy.as_ref());
+        InForce { accepted: &self.policy, newer }
     }
 
     /// The decision of the accepted version alone.
@@ -83,8 +83,8 @@ impl Core {
     }
 
     fn closed_before_rules(&self, id: &str, now: &Now) -> Option<Closed<'_>> {
-        if let Some((code, remedy)) = self.ledger.closed() {
-            return Some(Closed::Ledger { code, remedy });
+        if let Some((code, remedy)) = self.closed_whole() {
+            return Some(Closed::Session { code, remedy });
         }
         if !self.in_force(now).has_purpose(id) {
             return Some(Closed::EndedByPolicy);
@@ -103,7 +103,7 @@ impl Core {
 
     /// What a newer version in effect forbids ends like what it takes away: without anyone's agreement.
     fn prohibited_by_newer(&self, id: &str, now: &Now, valid_until_ms: &mut Option<i64>) -> Option<Closed<'_>> {
-        let newer = self.pending.as_ref().filter(|pending| pending.is_effective(now))?;
+        let newer = self.newer_in_effect(now)?;
         let purpose = newer.policy.purpose_id(id)?;
         let decision = self.decide_by(&newer.policy, &newer.rules, purpose, id, now);
         if let Some(until) = decision.valid_until_ms {
@@ -123,6 +123,11 @@ impl Core {
         let has_key = self.state.purposes.get(id).is_some_and(|state| state.alias.is_some());
         let needs_key = self.policy.purpose(id).is_some_and(|p| p.legal_basis != LegalBasis::LegalDuty) || has_key;
         (lost || (needs_key && !has_key)).then_some(Closed::KeyMissing)
+    }
+
+    /// Why everything is closed.
+    pub(crate) fn closed_whole(&self) -> Option<(&'static str, Remedy)> {
+        if self.signed_out { Some(("signed-out", Remedy::Nothing)) } else { self.ledger.closed() }
     }
 
     pub(crate) fn said_no(&self, purpose: &str) -> bool {
@@ -159,7 +164,7 @@ impl Core {
         let name = self.policy.purpose(purpose).map(|p| self.local(&p.name)).unwrap_or_default();
         let build = self.denials(purpose, name);
         match closed {
-            Closed::Ledger { code, remedy } => build.build(code, *remedy),
+            Closed::Session { code, remedy } => build.build(code, *remedy),
             Closed::EndedByPolicy => build.build("ended-by-policy", Remedy::Nothing),
             Closed::Withdrawn => build.build("consent-withdrawn", Remedy::Settings),
             Closed::KeyNotReady => build.build("key-not-ready", Remedy::Wait),

@@ -13,6 +13,7 @@
 )]
 
 mod account;
+mod batch;
 mod consent;
 mod core;
 mod denial;
@@ -26,6 +27,7 @@ mod flow;
 mod gate;
 mod identifier;
 mod in_force;
+mod next;
 mod otlp;
 mod outbox;
 mod platform;
@@ -35,6 +37,7 @@ mod sdk;
 mod sealed;
 mod session;
 mod snapshot;
+mod step;
 mod texts;
 #[cfg(feature = "reqwest")]
 mod transport;
@@ -46,7 +49,7 @@ pub use error::Error;
 pub use evidence::{LedgerVerdict, verify_ledger};
 pub use exchange::{TransportReply, UploadRequest};
 pub use feature_use::{FeatureUse, Permit};
-pub use flow::{Answer, Flow, Outcome, Screen, Step, Trigger};
+pub use flow::Flow;
 pub use identifier::{IdentifierAnswer, MinimisedIdentifier};
 pub use menshen_journal as journal;
 pub use menshen_journal::{
@@ -65,6 +68,7 @@ pub use record::{Counts, Fields, MAX_EVENT_BYTES, Recorded, Value};
 pub use sdk::{Menshen, Store};
 pub use session::{PurposeState, Session, Withdrawal};
 pub use snapshot::Snapshot;
+pub use step::{Answer, Outcome, Screen, Step, Trigger};
 pub use texts::Label;
 #[cfg(feature = "reqwest")]
 pub use transport::{Transport, TransportError};

@@ -142,7 +142,11 @@ fn record(core: &mut Core, shared: &Shared, event: &str, fields: Fields) -> Resu
     let mut kept = Vec::with_capacity(fields.len());
     for (name, value) in fields {
         let Some(field) = declared.fields.get(name.as_str()) else {
-            if core.strict {
+            let known_later = || {
+                let later = core.pending.as_ref().and_then(|pending| pending.policy.event(event));
+                later.is_some_and(|event| event.fields.contains_key(name.as_str()))
+            };
+            if core.strict && !known_later() {
                 return Err(Error::UndeclaredField { event: event.to_owned(), field: name });
             }
             core.dropped_fields += 1;

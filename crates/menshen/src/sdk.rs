@@ -223,7 +223,7 @@ impl Menshen {
         self.session_of("guest")
     }
 
-    /// The session of an account. The name is the app's own opaque id; it should not be a phone number or an
+    /// The session of an account, signed in. The name is the app's own opaque id; it should not be a phone number or an
     /// address, because somebody who has the store's files can confirm a guess of it.
     ///
     /// # Errors
@@ -238,11 +238,18 @@ impl Menshen {
     fn session_of(&self, name: &str) -> Result<Session, Error> {
         let account = self.shared.journal.label(LabelKind::Account, name)?;
         let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions.get(&account).and_then(WeakSession::upgrade) {
-            return Ok(session);
-        }
-        let session = Session::open(Arc::clone(&self.shared), account)?;
-        sessions.insert(account, session.downgrade());
+        let session = match sessions.get(&account).and_then(WeakSession::upgrade) {
+            Some(session) if !session.is_signed_out() => return Ok(session),
+            Some(session) => {
+                session.sign_in();
+                session
+            }
+            None => {
+                let session = Session::open(Arc::clone(&self.shared), account)?;
+                sessions.insert(account, session.downgrade());
+                session
+            }
+        };
         drop(sessions);
         // The first look at the platform is the host's code, so it runs with nothing locked.
         session.refresh()?;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use menshen_journal::{Domain, Label};
-use menshen_policy::Policy;
 use menshen_policy::document::{Permission, Place};
+use menshen_policy::{Month, Policy};
 
 use crate::consent::{Maintained, Refusal};
 use crate::core::{Core, Look};
@@ -17,10 +17,12 @@ use crate::denial::Denial;
 use crate::entry::{SubjectKnownBy, What};
 use crate::error::Error;
 use crate::feature_use::Permit;
-use crate::flow::{Flow, Trigger};
+use crate::flow::Flow;
+use crate::identifier::IdentifierCache;
 use crate::platform::ChangeListener;
 use crate::sdk::Shared;
 use crate::snapshot::Snapshot;
+use crate::step::Trigger;
 
 /// One account of one app on one device. Cheap to clone; every clone is the same session.
 #[derive(Clone)]
@@ -127,8 +129,15 @@ impl Session {
     /// SDKs are told after the lock is free.
     pub(crate) fn with_core<T>(&self, act: impl FnOnce(&mut Core, &Shared) -> Result<T, Error>) -> Result<T, Error> {
         let look = self.look();
+        self.change(|core, shared| {
+            core.see(look);
+            act(core, shared)
+        })
+    }
+
+    /// As [`Session::with_core`], without a look at the platform: what closes something waits for no host.
+    fn change<T>(&self, act: impl FnOnce(&mut Core, &Shared) -> T) -> T {
         let mut core = self.lock();
-        core.see(look);
         let result = act(&mut core, &self.inner.shared);
         let changed = self.swap_snapshot(&mut core);
         drop(core);
@@ -273,6 +282,12 @@ impl Session {
         self.know_subject(born, place, SubjectKnownBy::Supplied)
     }
 
+    pub(crate) fn know_subject(&self, born: &str, place: &str, source: SubjectKnownBy) -> Result<(), Error> {
+        let born = Month::parse(born).ok_or(Error::BadSubject { field: "birth month" })?;
+        Place::parse(place).map_err(|_| Error::BadSubject { field: "place" })?;
+        self.with_core(|core, shared| core.know_subject(shared, born, place, source))
+    }
+
     /// The locale in which the person reads; the policy's first one without it.
     pub fn set_locale(&self, locale: &str) {
         self.work(|core, _| core.locale = Some(locale.to_owned()));
@@ -308,7 +323,7 @@ impl Session {
     /// # Errors
     /// The policy has no such purpose, or a statute demands it.
     pub fn withdraw(&self, purpose: &str) -> Result<Withdrawal, Error> {
-        self.with_core(|core, shared| {
+        self.change(|core, shared| {
             // Which version governs stands in the ledger. Where it cannot be read the gate closes all the same.
             let _ = core.load(shared);
             if core.policy.purpose(purpose).is_none() && !core.state.purposes.contains_key(purpose) {
@@ -319,11 +334,28 @@ impl Session {
             Ok(())
         })?;
         // The gate and the snapshot are closed; now the evidence.
-        self.with_core(|core, shared| match core.deny(shared, purpose, Refusal::Withdrawn) {
+        self.change(|core, shared| match core.deny(shared, purpose, Refusal::Withdrawn) {
             Ok(in_flight) => Ok(Withdrawal::Done { in_flight }),
             Err(error @ Error::LegalDuty { .. }) => Err(error),
             Err(error) => Ok(Withdrawal::Pending { code: error.code() }),
         })
+    }
+
+    /// Signs the person out: closes every gate, ends every use and stops the SDKs. What is sealed waits for
+    /// [`Menshen::session`](crate::Menshen::session) to open the account again; only requests to erase are still sent.
+    pub fn sign_out(&self) {
+        self.change(|core, _| {
+            core.signed_out = true;
+            core.identifiers = IdentifierCache::default();
+        });
+    }
+
+    pub(crate) fn is_signed_out(&self) -> bool {
+        self.read(|core, _| core.signed_out)
+    }
+
+    pub(crate) fn sign_in(&self) {
+        self.work(|core, _| core.signed_out = false);
     }
 
     /// Does what may take time: destroys the keys of what was withdrawn, removes what expired, takes up what an

@@ -170,6 +170,11 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
         "never-started" => {
             ("{name} is never started by this app.", "本应用不会启动{name}。", "本應用程式不會啟動{name}。")
         }
+        "signed-out" => (
+            "{name} is off because you are signed out.",
+            "您已退出登录，因此{name}未启用。",
+            "您已登出，因此{name}未啟用。",
+        ),
         "key-not-ready" => (
             "{name} is off until the device is unlocked.",
             "设备解锁之前，{name}不会启用。",
@@ -259,6 +264,7 @@ mod tests {
         "identifier-refused",
         "identifier-unavailable",
         "never-started",
+        "signed-out",
         "key-not-ready",
         "key-missing",
         "ledger-broken",

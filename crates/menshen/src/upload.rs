@@ -1,28 +1,21 @@
 //! Uploads as values: what to send next, decided anew for every record, and what a reply means.
 
-use std::borrow::Cow;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use menshen_journal::{Domain, LabelKind, Lane, Now, Read, RecordId};
+use menshen_journal::{Domain, LabelKind, Lane, Now, RecordId};
 use menshen_policy::document::Endpoint;
 use serde::Serialize;
 
-use crate::account::{Destination, Erase};
+use crate::account::Erase;
+use crate::batch::Batch;
 use crate::core::Core;
 use crate::entry::What;
 use crate::error::Error;
 use crate::exchange::{TransportReply, UploadRequest};
 use crate::exchange_state::{InFlight, Payload};
-use crate::identifier::pseudonym;
-use crate::in_force::InForce;
-use crate::otlp::{Body, CONTENT_TYPE, Value, gzip, read_reply, without_attributes};
+use crate::otlp::{CONTENT_TYPE, gzip, read_reply};
 use crate::sdk::Shared;
-use crate::sealed::Header;
 use crate::session::Session;
-
-/// The most bytes of records in one upload, before compression.
-const MAX_BYTES: usize = 256 * 1024;
 
 /// What a reply meant for the records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,162 +156,14 @@ fn next_records(
     if state.not_before_ms > now.wall_ms {
         return Ok(None);
     }
-    let recipient = endpoint.recipient.as_str();
-    let in_force = core.in_force(now);
-    // Decided by consent, policy and law now; the system permission of the moment does not matter here.
-    let mut domains: BTreeMap<Domain, String> = BTreeMap::new();
-    for (at, purpose) in core.policy.purposes_of_recipient(recipient) {
-        let purpose = purpose.as_str();
-        if in_force.has_recipient(purpose, recipient)
-            && core.gate(at, purpose, now).closed.is_none()
-            && let Some(domain) = core.domain(&shared.journal, purpose)?
-        {
-            domains.insert(domain, purpose.to_owned());
-        }
-    }
-    if domains.is_empty() {
-        return Ok(None);
-    }
-    let label = shared.journal.label(LabelKind::Endpoint, id)?;
-    let order: Vec<Domain> = domains.keys().copied().collect();
-    let skip = core.exchanges.uploading(id);
-    let batch = shared.journal.read_batch(&Read {
-        endpoint: label,
-        lane: Lane::Telemetry,
-        domains: &order,
-        max_records: state.max_records,
-        max_bytes: MAX_BYTES,
-        skip: &skip,
-    })?;
-    if batch.records.is_empty() {
-        return Ok(None);
-    }
-    let mut taken: Vec<(RecordId, Domain)> = Vec::with_capacity(batch.records.len());
-    let mut refused: Vec<RecordId> = Vec::new();
-    // What holds for a whole block stands once, on its resource: purpose, pseudonym, policy, law packs.
-    let mut blocks: BTreeMap<(Domain, u32), Body> = BTreeMap::new();
-    let mut shapes: BTreeMap<(Domain, u32), Option<Sending>> = BTreeMap::new();
-    for record in &batch.records {
-        let sealed = Header::read(&record.body).and_then(|(header, wire)| {
-            let purpose = domains.get(&record.domain)?;
-            let sending = shapes
-                .entry((record.domain, header.shape))
-                .or_insert_with(|| Sending::of(core, in_force, purpose, header.shape));
-            let sending = sending.as_ref().filter(|of| !header.is_older_than(of.kept_for_ms, now))?;
-            Some((purpose, sending.context, sending.wire(wire)?))
-        });
-        // What has ended with its event, its category or its time is not sent.
-        let Some((purpose, context, wire)) = sealed else {
-            refused.push(record.id);
-            continue;
-        };
-        let block = match blocks.entry((record.domain, context)) {
-            Entry::Occupied(block) => block.into_mut(),
-            Entry::Vacant(place) => {
-                let resource = resource(core, shared, &record.domain, purpose, recipient, context)?;
-                let attributes: Vec<(&str, Value<'_>)> =
-                    resource.iter().map(|(name, value)| (*name, Value::String(value))).collect();
-                place.insert(Body::new(&attributes, "menshen", env!("CARGO_PKG_VERSION")))
-            }
-        };
-        block.push(&wire);
-        taken.push((record.id, record.domain));
-    }
-    if !refused.is_empty() {
-        shared.journal.quarantine(label, &refused)?;
-    }
-    if taken.is_empty() {
-        return Ok(None);
-    }
-    note_destinations(core, shared, &taken, &domains, id, endpoint)?;
-    // A request is its blocks one after another: the field is repeated (Protocol Buffers encoding).
-    let body: Vec<u8> = blocks.into_values().flat_map(Body::finish).collect();
-    let body = gzip(&body).map_err(|_| Error::Internal { what: "gzip" })?;
+    let Some(batch) = Batch::next(core, shared, now, id, endpoint, state.max_records)? else { return Ok(None) };
+    let body = gzip(&batch.body).map_err(|_| Error::Internal { what: "gzip" })?;
     let number = core.exchanges.next_id();
-    let in_flight = InFlight { endpoint: id.to_owned(), what: Payload::Records(taken), cancelled: false };
+    let in_flight = InFlight { endpoint: id.to_owned(), what: Payload::Records(batch.records), cancelled: false };
     core.exchanges.uploads.insert(number, in_flight);
     let headers =
         vec![("content-type".to_owned(), CONTENT_TYPE.to_owned()), ("content-encoding".to_owned(), "gzip".to_owned())];
     Ok(Some(UploadRequest { id: number, url: endpoint.url.to_string(), headers, body }))
-}
-
-/// What records of one shape may say now.
-struct Sending {
-    context: u32,
-    kept_for_ms: u64,
-    ended: BTreeSet<String>,
-}
-
-impl Sending {
-    /// `None` where nothing of it may leave.
-    fn of(core: &Core, in_force: InForce<'_>, purpose: &str, shape: u32) -> Option<Self> {
-        let shape = core.state.shapes.get(usize::try_from(shape).ok()?).filter(|shape| shape.purpose == purpose)?;
-        let ended = in_force.ended_fields(shape)?;
-        Some(Self { context: shape.context, kept_for_ms: in_force.kept_for_ms(purpose), ended })
-    }
-
-    /// A record's wire form without the fields that ended.
-    fn wire<'a>(&self, wire: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-        if self.ended.is_empty() {
-            return Some(Cow::Borrowed(wire));
-        }
-        without_attributes(wire, |name| self.ended.contains(name)).ok().map(Cow::Owned)
-    }
-}
-
-/// Before the first record of an epoch goes to an endpoint, the ledger says where and under which pseudonym: a later
-/// request to erase needs neither the purpose's key nor the policy that named the endpoint.
-fn note_destinations(
-    core: &mut Core,
-    shared: &Shared,
-    taken: &[(RecordId, Domain)],
-    domains: &BTreeMap<Domain, String>,
-    id: &str,
-    endpoint: &Endpoint,
-) -> Result<(), Error> {
-    let sending: BTreeSet<Domain> = taken.iter().map(|(_, domain)| *domain).collect();
-    let mut what = Vec::new();
-    for domain in sending {
-        let Some(purpose) = domains.get(&domain) else { continue };
-        let to = Destination {
-            endpoint: id.to_owned(),
-            url: endpoint.url.to_string(),
-            pseudonym: pseudonym(&shared.journal, &domain, endpoint.recipient.as_str())?,
-        };
-        if core.state.sent.get(purpose).is_some_and(|sent| sent.contains(&to)) {
-            continue;
-        }
-        let (purpose, epoch) = (purpose.clone(), domain.epoch);
-        what.push(What::SendingStarted { purpose, epoch, endpoint: to.endpoint, url: to.url, pseudonym: to.pseudonym });
-    }
-    if what.is_empty() { Ok(()) } else { core.commit(shared, what) }
-}
-
-fn resource(
-    core: &Core,
-    shared: &Shared,
-    domain: &Domain,
-    purpose: &str,
-    recipient: &str,
-    context: u32,
-) -> Result<Vec<(&'static str, String)>, Error> {
-    let mut resource = vec![
-        ("privacy.purpose", purpose.to_owned()),
-        ("enduser.pseudo.id", pseudonym(&shared.journal, domain, recipient)?),
-        ("privacy.recipient", recipient.to_owned()),
-    ];
-    let at = usize::try_from(context).unwrap_or(usize::MAX);
-    if let Some(context) = core.state.contexts.get(at) {
-        let packs: Vec<String> =
-            context.law_packs.iter().map(|pack| format!("{} {} {}", pack.id, pack.as_of, pack.hash)).collect();
-        resource.extend([
-            ("privacy.policy.id", context.policy_id.clone()),
-            ("privacy.policy.version", context.policy_version.clone()),
-            ("privacy.policy.hash", context.policy_hash.clone()),
-            ("privacy.law_packs", packs.join(", ")),
-        ]);
-    }
-    Ok(resource)
 }
 
 /// What the transport's reply says about the request, before it is weighed for the records.

@@ -15,6 +15,7 @@ mod decide;
 pub mod document;
 mod draw;
 mod error;
+mod forms;
 mod identity;
 mod in_force;
 mod json;
@@ -23,6 +24,7 @@ mod policy;
 mod read;
 mod schema;
 mod subject;
+mod vocabulary;
 
 pub use change::{Change, Terms};
 pub use decide::{Consent, Decision, Explanation, Missing, Question, Reason, Reasons, Verdict};

@@ -1,5 +1,11 @@
 //! What the rules in force decide about a purpose, and on which policy and law packs that rests.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at what it did not expect")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
 
 use menshen_policy::document::{ConsentKind, Giver, Place};
 use menshen_policy::{AgeBand, Consent, Month, Policy, Question, Reason, RulesInForce, Verdict};
