@@ -243,11 +243,16 @@ final class SessionTests: XCTestCase {
   func testTheNamesOfPurposesFollowTheLocale() async throws {
     let folder = try TestFolder()
     let session = try open(folder).guest()
-    var states = session.consent.makeAsyncIterator()
-    _ = await states.next()
+    let names = Locked<[String?]>([])
+    let task = Task {
+      for await states in session.consent {
+        names.with { $0.append(states.first { $0.id == "usage-statistics" }?.name) }
+      }
+    }
+    try await eventually { names.with { $0 == ["Statistics"] } }
     try session.setLocale("zh-Hans")
-    let states2 = await states.next()
-    XCTAssertEqual(states2?.first { $0.id == "usage-statistics" }?.name, "统计")
+    try await eventually { names.with { $0.last == "统计" } }
+    task.cancel()
   }
 
   func testTheAnswersAreClosedWhenAWithdrawalReturnsAndWhenTheyExpire() async throws {
