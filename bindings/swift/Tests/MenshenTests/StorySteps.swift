@@ -228,11 +228,11 @@ extension Story {
   private func tampered(_ export: String) throws -> String {
     var document = try JSON.parse(export)
     guard var entries = document["entries"]?.array, let first = entries.first,
-      let entry = first["entry"]?.string, let at = entry.firstIndex(where: \.isLetter)
+      let entry = first["statement"]?.string, let at = entry.firstIndex(where: \.isLetter)
     else { throw BrokenVector("an export without an entry") }
     let other = entry[at] == "a" ? "b" : "a"
     let changed = entry.replacingCharacters(in: at...at, with: other)
-    entries[0] = first.merging(["entry": .string(changed)])
+    entries[0] = first.merging(["statement": .string(changed)])
     document = document.merging(["entries": .array(entries)])
     return document.description
   }

@@ -491,10 +491,10 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
     private fun tamper(): Map<String, Any> {
         val export = JsonParser.parseString(session.exportLedger()).asJsonObject
         val first = (export.get("entries") as JsonArray).first().asJsonObject
-        val entry = first.text("entry")
+        val entry = first.text("statement")
         val at = entry.indexOfFirst { it.isLetter() }
         val other = if (entry[at] == 'x') 'y' else 'x'
-        first.addProperty("entry", entry.replaceRange(at, at + 1, other.toString()))
+        first.addProperty("statement", entry.replaceRange(at, at + 1, other.toString()))
         return verdict(Menshen.verifyLedger(gson.toJson(export)))
     }
 
