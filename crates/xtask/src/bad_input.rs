@@ -56,9 +56,8 @@ impl Table {
     pub(crate) fn faults(&self, languages: &[Language], is_ci: bool) -> Vec<String> {
         let mut faults = Vec::new();
         for language in languages {
-            let count = |wanted: Option<Cell>| {
-                self.names.iter().filter(|name| self.cell(name, *language) == wanted).count()
-            };
+            let count =
+                |wanted: Option<Cell>| self.names.iter().filter(|name| self.cell(name, *language) == wanted).count();
             let (missing, not_run) = (count(None), count(Some(Cell::NotRun)));
             if missing > 0 || self.names.is_empty() {
                 faults.push(format!("{} has no answer to {missing} lines of bad input", language.name()));
