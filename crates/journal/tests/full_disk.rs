@@ -102,3 +102,23 @@ fn a_ledger_keeps_a_written_tail() {
         assert!(contents.len() - used >= 16 * 1024, "{} bytes of tail", contents.len() - used);
     }
 }
+
+#[test]
+fn a_store_opens_and_withdraws_in_a_new_process_on_a_full_disk() {
+    let bench = Bench::new();
+    let journal = bench.open().unwrap();
+    let account = essential(&journal);
+    let analytics = domain(&journal, "analytics").unwrap();
+    journal.ledger_append(account, &entries([b"granted"])).unwrap();
+    put(&bench, &journal, analytics, b"sealed").unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    bench.disk.set_capacity(Some(bench.disk.used()));
+    let journal = bench.open().unwrap();
+    let account = essential(&journal);
+    assert_eq!(journal.ledger_read(account).unwrap().entries.len(), 1);
+    assert_eq!(bodies(&read(&journal, endpoint(&journal), &[analytics])), [b"sealed"]);
+    journal.mark_denied(&analytics).unwrap();
+    journal.ledger_append_denial(account, &entries([b"withdrawn"])).unwrap();
+    assert_eq!(journal.shred(&analytics).unwrap(), Shredding::Done);
+}

@@ -9,7 +9,12 @@ use std::path::{Path, PathBuf};
 
 pub(crate) fn compare(workspace: &Workspace) -> Result<()> {
     let mut changed = Vec::new();
-    for (path, current) in surfaces(workspace)? {
+    let surfaces = surfaces(workspace)?;
+    // The generated names all begin so. Swift's compiler keeps them out by itself.
+    if let Some(line) = surfaces[0].1.lines().find(|line| line.contains("Bridge")) {
+        return Err(Failure::new(format!("a generated type is in the public surface: `{}`", line.trim())));
+    }
+    for (path, current) in surfaces {
         let kept = if path.is_file() { files::read(&path)? } else { String::new() };
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if kept == current {

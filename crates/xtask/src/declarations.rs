@@ -148,6 +148,7 @@ impl Reader {
         let head = squeeze(head);
         // Which other constructor one calls is its own affair.
         let head = head.split(": this(").map(str::trim_end).next().unwrap_or_default();
+        let head = without_hidden_constructor(head);
         self.lines.push(format!("{}{head}", "  ".repeat(depth)));
         true
     }
@@ -230,6 +231,43 @@ impl Reader {
                 _ => {}
             }
         }
+    }
+}
+
+/// A class whose constructor is hidden shows only the properties that the constructor declares for everybody.
+fn without_hidden_constructor(head: &str) -> String {
+    let found = [" internal constructor(", " private constructor("].iter().find_map(|word| head.split_once(word));
+    let Some((before, rest)) = found else {
+        return head.to_owned();
+    };
+    let (mut depth, mut start, mut parameters, mut end) = (0_usize, 0, Vec::new(), rest.len());
+    for (at, character) in rest.char_indices() {
+        match character {
+            '(' | '<' => depth += 1,
+            ')' if depth == 0 => {
+                end = at;
+                break;
+            }
+            ')' => depth -= 1,
+            '>' if !rest.get(..at).is_some_and(|before| before.ends_with('-')) => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                parameters.extend(rest.get(start..at));
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parameters.extend(rest.get(start..end));
+    let properties = parameters.into_iter().map(str::trim).filter(|one| {
+        let mut words = one.split_whitespace().skip_while(|word| ["override", "public"].contains(word));
+        words.next().is_some_and(|word| word == "val" || word == "var")
+    });
+    let properties: Vec<&str> = properties.map(|one| one.split(" = ").next().unwrap_or(one)).collect();
+    let after = rest.get(end + 1..).unwrap_or_default();
+    if properties.is_empty() {
+        format!("{before}{after}")
+    } else {
+        format!("{before}{after} {{ {} }}", properties.join("; "))
     }
 }
 
@@ -409,7 +447,7 @@ enum class Answer(val n: Int) { YES(1), NO(2) { override fun no() = 3 }; fun t()
 fun interface Listener { fun changed(generation: Long) }
 "#;
         let expected = [
-            "public class Door private constructor(private val raw: Raw, public val size: Int = 1) : AutoCloseable",
+            "public class Door : AutoCloseable { public val size: Int }",
             "  constructor(keys: Keys)",
             "  suspend fun record(name: String = \"}{\", done: (Int) -> Unit = {…}): Long",
             "  val isOpen: Boolean",

@@ -65,7 +65,7 @@ public enum Outcome: Sendable {
 }
 
 /// How any other flow ended.
-public enum Conclusion: Equatable, Sendable {
+public enum Completion: Equatable, Sendable {
   /// It is through. These purposes ask again, because the accepted version widened them.
   case finished(asksAgain: [String])
   /// It could not go on, and why.
@@ -186,24 +186,24 @@ extension Session {
   ///
   /// - Throws: As ``request(_:screen:trigger:)``.
   @discardableResult
-  public func firstLaunch(screen: any Screen) async throws -> Conclusion {
-    try await conclude(.firstLaunch, screen)
+  public func firstLaunch(screen: any Screen) async throws -> Completion {
+    try await complete(.firstLaunch, screen)
   }
 
   /// Shows a changed policy, where one waits, and asks for what it adds.
   ///
   /// - Throws: As ``request(_:screen:trigger:)``.
   @discardableResult
-  public func changedPolicy(screen: any Screen) async throws -> Conclusion {
-    try await conclude(.changedPolicy, screen)
+  public func changedPolicy(screen: any Screen) async throws -> Completion {
+    try await complete(.changedPolicy, screen)
   }
 
   /// Asks for one purpose, from a settings screen.
   ///
   /// - Throws: As ``request(_:screen:trigger:)``.
   @discardableResult
-  public func requestPurpose(_ purpose: String, screen: any Screen) async throws -> Conclusion {
-    try await conclude(.purpose(purpose), screen)
+  public func requestPurpose(_ purpose: String, screen: any Screen) async throws -> Completion {
+    try await complete(.purpose(purpose), screen)
   }
 
   /// The same flows step by step, for an app that shows the questions its own way.
@@ -214,7 +214,7 @@ extension Session {
     return try await inBackground { [self] in try Flow(goal, of: self) }
   }
 
-  private func conclude(_ goal: Goal, _ screen: any Screen) async throws -> Conclusion {
+  private func complete(_ goal: Goal, _ screen: any Screen) async throws -> Completion {
     switch try await flow(goal).drive(screen) {
     case .finished(let asksAgain): return .finished(asksAgain: asksAgain)
     case .denied(let denial): return .denied(denial)

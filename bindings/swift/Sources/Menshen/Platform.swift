@@ -91,7 +91,7 @@ public struct BarePlatform: Platform {
 }
 
 /// The clocks of the device at one moment.
-public struct DeviceTime: Equatable, Sendable {
+public struct Now: Equatable, Sendable {
   /// The wall clock, in milliseconds since 1970.
   public var wallMilliseconds: Int64
   /// Milliseconds since the device started, sleep included.
@@ -110,7 +110,7 @@ public struct DeviceTime: Equatable, Sendable {
 /// The clocks of the device, in place of the library's own; for tests above all. It must not call the library.
 public protocol DeviceClock: Sendable {
   /// The time now.
-  func now() -> DeviceTime
+  func now() -> Now
 }
 
 /// Answers the bridge from the app's platform. An id of a newer core is answered closed.

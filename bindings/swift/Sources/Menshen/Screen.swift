@@ -34,8 +34,6 @@ public enum PromptKind: String, CaseIterable, Sendable {
   case separateConsent = "separate-consent"
   /// Agreement to a changed policy.
   case changedPolicy = "changed-policy"
-  /// Something newer than this version; it is shown like the others.
-  case other
 }
 
 /// One labelled line of a prompt.
@@ -93,7 +91,8 @@ public protocol Screen: Sendable {
 extension Prompt {
   init(_ prompt: BridgePrompt) {
     self.init(
-      kind: PromptKind(rawValue: prompt.kind) ?? .other, purpose: prompt.purpose,
+      // A kind that this version doesn't know is shown as the weightiest one.
+      kind: PromptKind(rawValue: prompt.kind) ?? .separateConsent, purpose: prompt.purpose,
       locale: prompt.locale, title: prompt.title, body: prompt.body,
       particulars: prompt.particulars.map(Particular.init), source: prompt.source, yes: prompt.yes,
       no: prompt.no)

@@ -22,10 +22,10 @@ final class Locked<Value>: @unchecked Sendable {
 /// Stands still until it is moved.
 struct TestClock: DeviceClock {
   let time = Locked(
-    DeviceTime(
+    Now(
       wallMilliseconds: 1_800_000_000_000, sinceBootMilliseconds: 3_600_000, boot: 1))
 
-  func now() -> DeviceTime {
+  func now() -> Now {
     time.with { $0 }
   }
 

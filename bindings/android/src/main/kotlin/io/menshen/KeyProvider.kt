@@ -73,11 +73,11 @@ interface KeyProvider {
     fun destroy(alias: String)
 
     /** How the key store is. */
-    fun state(): KeyStoreState
+    fun state(): KeyState
 }
 
 /** The state of a key store. */
-enum class KeyStoreState {
+enum class KeyState {
     /** It works. */
     READY,
 
@@ -133,11 +133,11 @@ internal class KeyBridge(private val keys: KeyProvider) : BridgeKeyProvider {
 
     override fun state(): BridgeKeyState =
         when (guarded { keys.state() }) {
-            KeyStoreState.READY -> BridgeKeyState.READY
-            KeyStoreState.NOT_YET -> BridgeKeyState.NOT_YET
-            KeyStoreState.SUSPECT -> BridgeKeyState.SUSPECT
-            KeyStoreState.MISMATCH -> BridgeKeyState.MISMATCH
-            KeyStoreState.LOST -> BridgeKeyState.LOST
+            KeyState.READY -> BridgeKeyState.READY
+            KeyState.NOT_YET -> BridgeKeyState.NOT_YET
+            KeyState.SUSPECT -> BridgeKeyState.SUSPECT
+            KeyState.MISMATCH -> BridgeKeyState.MISMATCH
+            KeyState.LOST -> BridgeKeyState.LOST
         }
 }
 

@@ -183,11 +183,11 @@ class Session internal constructor(
      * @throws MenshenException the policy has no such recipient.
      */
     fun whenAllowed(recipient: String, start: () -> Unit, stop: () -> Unit) {
-        mayStart(recipient)
+        whyNotStart(recipient)
         // Evidence first: what cannot be ledgered does not start; what stops, stops all the same.
         val noted = { starts: Boolean -> runCatching { bridged { native.noteSdk(recipient, starts) } }.isSuccess }
         switches.add(
-            isAllowed = { !ended && mayStart(recipient) == null },
+            isAllowed = { !ended && whyNotStart(recipient) == null },
             start = { if (noted(true)) start() },
             stop = { noted(false).also { stop() } },
         )
@@ -198,7 +198,7 @@ class Session internal constructor(
      *
      * @throws MenshenException the policy has no such recipient.
      */
-    fun mayStart(recipient: String): Denial? = bridged { native.mayStart(recipient.sound()) }?.toPublic()
+    fun whyNotStart(recipient: String): Denial? = bridged { native.mayStart(recipient.sound()) }?.toPublic()
 
     /**
      * Withdraws a purpose. The gate is closed when this returns, whatever it returns. A cancelled coroutine withdraws all

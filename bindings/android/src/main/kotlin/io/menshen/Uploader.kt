@@ -4,9 +4,11 @@ package io.menshen
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
@@ -17,7 +19,9 @@ import java.net.HttpRetryException
 import java.net.HttpURLConnection
 import java.net.URL
 import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 /**
@@ -32,7 +36,8 @@ class Uploader(
     private val session: Session,
     private val timeout: Duration = 30.seconds,
 ) {
-    private val connections = ConcurrentHashMap<Long, HttpURLConnection>()
+    /** What stops an exchange that is under way when it is cancelled. */
+    private val stops = ConcurrentHashMap<Long, Job>()
 
     /**
      * Makes uploads until none is due. Cancelling it stops the one that is under way; its records are offered again.
@@ -44,7 +49,7 @@ class Uploader(
             val watch =
                 launch(Dispatchers.IO) {
                     session.changes.collect {
-                        session.cancelledUploads().forEach { connections[it]?.disconnect() }
+                        session.cancelledUploads().forEach { stops[it]?.cancel() }
                     }
                 }
             try {
@@ -80,24 +85,38 @@ class Uploader(
                 } catch (_: IOException) {
                     null
                 } ?: return@coroutineScope Reply.Failed
-            connections[upload.id] = connection
+            val isOver = AtomicBoolean()
             // Blocking reads don't hear of a cancellation; a closed connection they do.
-            val closing =
+            val stop =
                 // Undispatched, because what never started never cleans up.
                 launch(Dispatchers.IO, CoroutineStart.UNDISPATCHED) {
                     try {
                         awaitCancellation()
                     } finally {
                         connection.disconnect()
+                        // An exchange that was just about to read connects once more, sends nothing, and would wait.
+                        withContext(NonCancellable) {
+                            while (!isOver.get()) {
+                                delay(20.milliseconds)
+                                connection.disconnect()
+                            }
+                        }
                     }
                 }
+            stops[upload.id] = stop
             try {
                 withContext(Dispatchers.IO) {
-                    if (upload.id in session.cancelledUploads()) Reply.Failed else exchange(connection, upload)
+                    try {
+                        if (upload.id in session.cancelledUploads()) Reply.Failed else exchange(connection, upload)
+                    } finally {
+                        isOver.set(true)
+                    }
                 }
             } finally {
-                connections.remove(upload.id)
-                closing.cancel()
+                // Also where the exchange never began.
+                isOver.set(true)
+                stops.remove(upload.id)
+                stop.cancel()
             }
         }
 

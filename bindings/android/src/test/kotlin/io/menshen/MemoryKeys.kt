@@ -70,7 +70,7 @@ internal class MemoryKeys : KeyProvider {
 
     override fun destroy(alias: String): Unit = working { keys.remove(alias) }
 
-    override fun state(): KeyStoreState = if (answer is Answer.NotYet) KeyStoreState.NOT_YET else working { KeyStoreState.READY }
+    override fun state(): KeyState = if (answer is Answer.NotYet) KeyState.NOT_YET else working { KeyState.READY }
 
     private companion object {
         const val NONCE = 12

@@ -156,7 +156,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             "end" -> ok { (use ?: throw BrokenVector("no use was begun")).end() }
             "allowed" -> mapOf("allowed" to session.isAllowed(step.text("feature")))
             "why" -> mapOf("denial" to denial(session.whyNot(step.text("feature"))))
-            "start" -> mapOf("denial" to denial(session.mayStart(step.text("recipient"))))
+            "start" -> mapOf("denial" to denial(session.whyNotStart(step.text("recipient"))))
             "record" -> stored(record(step))
             "strict" -> ok { session.setStrict(step.get("on").asBoolean) }
             "dropped" -> mapOf("fields" to session.droppedFields)
