@@ -7,20 +7,13 @@
     clippy::string_slice,
     reason = "an example stops at what it did not expect"
 )]
-#![allow(missing_docs, dead_code, reason = "the receiver and the stage offer more than one example needs")]
+#![allow(missing_docs, reason = "a program")]
 
-#[path = "support/probe.rs"]
-mod probe;
-#[path = "support/receiver.rs"]
-mod receiver;
-#[path = "support/stage.rs"]
-mod stage;
 #[path = "support/story.rs"]
 mod story;
 
 use menshen::Identifier;
-use probe::event_fields;
-use story::App;
+use story::{App, Start};
 
 fn main() -> std::process::ExitCode {
     story::main(&App {
@@ -37,17 +30,15 @@ fn main() -> std::process::ExitCode {
             ("umeng", Identifier::Imsi),
         ],
         features: &["customer-search", "voice-input", "publish-from-album"],
-        sdks: &["umeng", "an-undeclared-sdk"],
+        starts: &[("umeng", Start::Switch), ("umeng", Start::ByApp)],
         events: [
             ("page_viewed", "usage-statistics"),
             ("search_made", "personalisation"),
             ("service_called", "operation"),
             ("account_followed", "social"),
         ],
-        make_event: event_fields,
         location: "customer-search",
         refused: "import-contacts",
-        analytics_sdk: "umeng",
         asked_identifiers: &[
             Identifier::Imei,
             Identifier::AndroidId,
@@ -59,6 +50,7 @@ fn main() -> std::process::ExitCode {
             Identifier::Oaid,
         ],
         analytics: "usage-statistics",
+        analytics_sdk: "umeng",
         outbox: ("customer-items", "maker"),
         next_purpose: ("customer-scoring", "improvement"),
         next_recipient: ("personalisation", "search-helper"),

@@ -7,20 +7,13 @@
     clippy::string_slice,
     reason = "an example stops at what it did not expect"
 )]
-#![allow(missing_docs, dead_code, reason = "the receiver and the stage offer more than one example needs")]
+#![allow(missing_docs, reason = "a program")]
 
-#[path = "support/probe.rs"]
-mod probe;
-#[path = "support/receiver.rs"]
-mod receiver;
-#[path = "support/stage.rs"]
-mod stage;
 #[path = "support/story.rs"]
 mod story;
 
 use menshen::Identifier;
-use probe::event_fields;
-use story::App;
+use story::{App, Start};
 
 fn main() -> std::process::ExitCode {
     story::main(&App {
@@ -36,19 +29,18 @@ fn main() -> std::process::ExitCode {
             ("firebase", Identifier::Guid),
         ],
         features: &["share-location", "voice-call", "video-call"],
-        sdks: &["umeng", "firebase", "admob"],
+        starts: &[("umeng", Start::Switch), ("firebase", Start::ByApp), ("admob", Start::ByApp)],
         events: [
             ("feature_used", "usage-statistics"),
             ("app_crashed", "crash-diagnostics"),
             ("call_ended", "calls"),
             ("purchase_made", "purchases"),
         ],
-        make_event: event_fields,
         location: "share-location",
         refused: "find-contacts",
-        analytics_sdk: "umeng",
         asked_identifiers: &[],
         analytics: "usage-statistics",
+        analytics_sdk: "umeng",
         outbox: ("messaging", "chosen-contacts"),
         next_purpose: ("photo-effects", "profile-details"),
         next_recipient: ("crash-diagnostics", "crash-helper"),

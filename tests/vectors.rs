@@ -11,17 +11,25 @@
 #[path = "support/vector_runner.rs"]
 mod vector_runner;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde_json::Value;
-use vector_runner::{Verdict, run};
+use vector_runner::places::AnotherProcess;
+use vector_runner::{Run, Verdict, run};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
 }
 
-fn vectors() -> Vec<Value> {
+fn policy() -> String {
+    fs::read_to_string(folder().join("policy.json")).unwrap()
+}
+
+/// Every vector, with the name of its file.
+fn vectors() -> Vec<(String, Value)> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -33,34 +41,58 @@ fn vectors() -> Vec<Value> {
         .flat_map(|file| {
             let text = fs::read_to_string(file).unwrap();
             let read: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-            read["vectors"].as_array().unwrap().clone()
+            let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+            read["vectors"].as_array().unwrap().iter().map(move |one| (name.clone(), one.clone())).collect::<Vec<_>>()
         })
         .collect()
 }
 
+/// Every vector with what running it gave; run once for all tests.
+fn runs() -> &'static [(String, Value, Run)] {
+    static RUNS: OnceLock<Vec<(String, Value, Run)>> = OnceLock::new();
+    RUNS.get_or_init(|| {
+        let policy = policy();
+        let executed = vectors().into_iter().map(|(file, vector)| {
+            let run = run(&policy, &vector);
+            (file, vector, run)
+        });
+        executed.collect()
+    })
+}
+
 #[test]
 fn every_vector_gives_what_it_says() {
-    let policy = fs::read_to_string(folder().join("policy.json")).unwrap();
-    let mut failures = Vec::new();
-    let vectors = vectors();
-    for vector in &vectors {
-        if let Verdict::Failed(text) = run(&policy, vector) {
-            failures.push(text);
+    if AnotherProcess::is_this(&policy()) {
+        return;
+    }
+    let (mut executed, mut failures) = (0, Vec::new());
+    for (file, vector, run) in runs() {
+        let verdict = match &run.verdict {
+            Verdict::Passed => "ok",
+            Verdict::Failed(text) => {
+                failures.push(text.as_str());
+                "FAILED"
+            }
+            Verdict::NotRun(_) => "NOT RUN",
+        };
+        executed += usize::from(verdict != "NOT RUN");
+        if file == "bad-input" {
+            println!("bad input: {}: {verdict}", vector["name"].as_str().unwrap());
         }
     }
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
-    println!("vectors executed: {}", vectors.len());
+    println!("vectors executed: {executed}");
 }
 
 #[test]
 fn a_spoiled_vector_is_found() {
-    let policy = fs::read_to_string(folder().join("policy.json")).unwrap();
+    let policy = policy();
     let mut spoiled = 0;
-    for mut vector in vectors() {
+    for (_, mut vector) in vectors() {
         let steps = vector["steps"].as_array_mut().unwrap();
         let Some(step) = steps.iter_mut().find(|step| step.get("expect").is_some()) else { continue };
         step["expect"] = serde_json::json!({ "spoiled": true });
-        assert!(matches!(run(&policy, &vector), Verdict::Failed(_)), "{}", vector["name"]);
+        assert!(matches!(run(&policy, &vector).verdict, Verdict::Failed(_)), "{}", vector["name"]);
         spoiled += 1;
         if spoiled == 5 {
             break;
@@ -70,43 +102,12 @@ fn a_spoiled_vector_is_found() {
 }
 
 #[test]
-fn every_error_code_stands_in_a_vector_or_has_its_own_test() {
-    // Codes that no host can bring about through the public API alone.
-    const APART: [&str; 4] = ["io", "internal", "transport", "key-not-ready"];
-    const ALL: [&str; 28] = [
-        "policy",
-        "foreign-policy",
-        "older-policy",
-        "undeclared",
-        "not-accepted-yet",
-        "undeclared-field",
-        "field-type",
-        "too-large",
-        "bad-fields",
-        "unexpected-answer",
-        "bad-subject",
-        "bad-time-to-live",
-        "recipient-not-of-purpose",
-        "legal-duty",
-        "unknown-exchange",
-        "permit-ended",
-        "key-not-ready",
-        "wrong-key",
-        "key-lost",
-        "store-busy",
-        "store-read-only",
-        "store-full",
-        "not-a-folder",
-        "not-a-store",
-        "io",
-        "ledger-broken",
-        "internal",
-        "transport",
-    ];
-    let text = serde_json::to_string(&vectors()).unwrap();
-    let missing: Vec<&str> = ALL
-        .into_iter()
-        .filter(|code| !APART.contains(code) && !text.contains(&format!("\"code\":\"{code}\"")))
-        .collect();
-    assert!(missing.is_empty(), "no vector for {missing:?}");
+fn the_vectors_meet_every_error_code_that_is_declared() {
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/menshen/src/error.rs")).unwrap();
+    // The arms of `code`, which the compiler keeps complete: `Self::Variant … => "code",`.
+    let arms = source.lines().filter_map(|line| line.trim().strip_prefix("Self::")?.split_once(" => \""));
+    let declared: BTreeSet<&str> = arms.filter_map(|(_, code)| code.strip_suffix("\",")).collect();
+    let met: BTreeSet<&str> = runs().iter().flat_map(|(_, _, run)| run.codes.iter().copied()).collect();
+    assert!(!declared.is_empty());
+    assert_eq!(met, declared);
 }

@@ -229,3 +229,84 @@ fn a_request_to_erase_waits_for_what_is_still_under_way_to_its_receiver() {
     session.upload_finished(upload.id, &bench::taken()).unwrap();
     assert_eq!(asked_to_erase(&session).len(), 1);
 }
+
+#[test]
+fn a_withdrawal_that_was_cut_off_is_completed_at_the_next_opening_if_its_marker_proves_itself() {
+    let bench = Bench::new();
+    let (menshen, session) = bench.agreed();
+    assert_eq!(record(&session), Recorded::Buffered);
+    assert_eq!(send_all(&session).len(), 1);
+    drop((session, menshen));
+    let before = bench.disk.snapshot();
+    let session = bench.open().guest().unwrap();
+    session.withdraw("statistics").unwrap();
+    drop(session);
+    // The process ended after the marker and before the entry.
+    let cut = Bench { disk: before, anchor: MemoryAnchor::new(), ..bench.clone() };
+    let session = cut.open().guest().unwrap();
+    assert!(!session.is_purpose_allowed("statistics"));
+    assert_eq!(asked_to_erase(&session).len(), 1, "what went out is asked back");
+    assert_eq!(session.maintain().unwrap().shredded, ["statistics"]);
+    // Planted by somebody else, it closes and destroys nothing.
+    let other = Bench::new();
+    let (menshen, session) = other.agreed();
+    drop((session, menshen));
+    let genuine = cut_marker(&other);
+    other.outside.put(&genuine, b"menshen denied\n");
+    let session = other.open().guest().unwrap();
+    assert!(!session.is_purpose_allowed("statistics"));
+    assert_eq!(session.maintain().unwrap().shredded, [""; 0]);
+}
+
+/// The name of the marker that a withdrawal of statistics writes in this store.
+fn cut_marker(bench: &Bench) -> String {
+    let copy = Bench { disk: bench.disk.snapshot(), outside: Default::default(), ..bench.clone() };
+    let copy = Bench { keys: bench.keys.snapshot(), anchor: MemoryAnchor::new(), ..copy };
+    copy.open().guest().unwrap().withdraw("statistics").unwrap();
+    copy.outside.names().into_iter().find(|name| name.starts_with("denied-")).unwrap()
+}
+
+#[test]
+fn a_grant_after_maintenance_needs_no_key_store() {
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    session.withdraw("statistics").unwrap();
+    session.maintain().unwrap();
+    let keys = menshen::KeyProvider::list(&bench.keys).unwrap().len();
+    session.request_purpose("statistics").unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    assert!(session.is_purpose_allowed("statistics"));
+    assert_eq!(menshen::KeyProvider::list(&bench.keys).unwrap().len(), keys, "a spare was taken, none was made");
+}
+
+#[test]
+fn names_that_were_swapped_in_the_key_file_open_nothing() {
+    let bench = Bench::new();
+    let (menshen, session) = bench.agreed();
+    session.withdraw("advertising").unwrap();
+    assert_eq!(record(&session), Recorded::Buffered);
+    drop((session, menshen));
+    // The names of labels stand in clear in `keys`: somebody with the files exchanges two of them.
+    let mut keys = bench.disk.contents("keys").unwrap();
+    for slot in keys.chunks_mut(512) {
+        let swapped = |from: &[u8], to: &[u8], slot: &mut [u8]| {
+            let at = slot
+                .windows(from.len() + 2)
+                .position(|w| w[..2] == (from.len() as u16).to_le_bytes() && w[2..] == *from);
+            at.filter(|_| slot[0] == 4).map(|at| {
+                slot[at..at + 2].copy_from_slice(&(to.len() as u16).to_le_bytes());
+                slot[at + 2..508].fill(0);
+                slot[at + 2..at + 2 + to.len()].copy_from_slice(to);
+            })
+        };
+        if swapped(b"statistics", b"messaging", slot).is_some() || swapped(b"messaging", b"statistics", slot).is_some()
+        {
+            let sum = crc32c::crc32c(&slot[..508]);
+            slot[508..].copy_from_slice(&sum.to_le_bytes());
+        }
+    }
+    bench.disk.put("keys", &keys);
+    let session = bench.open().guest().unwrap();
+    assert!(!session.is_purpose_allowed("statistics"));
+    assert!(!session.is_purpose_allowed("messaging"));
+    assert!(session.next_upload().unwrap().is_none(), "no record goes out under another purpose's leave");
+}

@@ -375,7 +375,7 @@ fn answer_logs(shared: &Shared, headers: &BTreeMap<String, String>, body: &[u8])
     if !has_type(headers, PROTOBUF) {
         return Some(Answer::new(415, TEXT, "only protobuf"));
     }
-    let records = match decode(headers, body) {
+    let records = match decode(headers.get("content-encoding").map(String::as_str), body) {
         Ok(records) => records,
         Err(problem) => return Some(Answer::new(400, TEXT, problem)),
     };
@@ -476,9 +476,9 @@ fn response(rejected: usize) -> Vec<u8> {
 }
 
 /// The records of a body, each with its encoded length in bytes.
-fn decode(headers: &BTreeMap<String, String>, body: &[u8]) -> Result<Vec<(Received, u64)>, &'static str> {
+pub(crate) fn decode(encoding: Option<&str>, body: &[u8]) -> Result<Vec<(Received, u64)>, &'static str> {
     let mut unpacked = Vec::new();
-    let body = match headers.get("content-encoding").map(String::as_str) {
+    let body = match encoding {
         None => body,
         Some("gzip") => {
             let mut decoder = GzDecoder::new(body).take(MAX_BODY + 1);

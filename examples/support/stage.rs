@@ -1,12 +1,9 @@
-//! The stage of an example: a fake platform that counts reads, a clock that can be moved, a person who answers.
+//! The stage of an example: a fake platform that counts reads, a clock that can be moved, a script that answers.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use menshen::policy::Month;
-use menshen::policy::document::Place;
 use menshen::{
     Answer, DeviceClock, Identifier, IdentifierReader, Now, Permission, PermissionState, PermissionStatus, Platform,
     Step, SystemClock,
@@ -43,6 +40,11 @@ impl FakePlatform {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.permissions.lock().unwrap().insert(permission, answer);
         answer
+    }
+
+    /// As on a device where no dialog was shown yet.
+    pub(crate) fn forget_permissions(&self) {
+        self.permissions.lock().unwrap().clear();
     }
 
     pub(crate) fn platform(self: &Arc<Self>) -> Platform {
@@ -94,7 +96,8 @@ impl DeviceClock for StoryClock {
     }
 }
 
-/// Who answers the prompts: a script, or whoever sits at the terminal.
+/// Answers by a script: yes to some purposes, no to every other one.
+#[allow(dead_code, reason = "two fields are named by the bench and read by nobody")]
 pub(crate) struct Person {
     pub(crate) born: String,
     pub(crate) place: &'static str,
@@ -102,128 +105,23 @@ pub(crate) struct Person {
     pub(crate) yes: Vec<&'static str>,
     pub(crate) interactive: bool,
     pub(crate) platform: Arc<FakePlatform>,
-    /// What was shown and answered, for the story.
     pub(crate) log: Vec<String>,
 }
 
 impl Person {
     pub(crate) fn answer(&mut self, step: &Step) -> Answer {
-        if self.interactive { self.ask_terminal(step) } else { self.ask_script(step) }
-    }
-
-    fn ask_script(&mut self, step: &Step) -> Answer {
+        let says_yes = |purpose: &str| self.yes.contains(&purpose);
         match step {
-            Step::Show(prompt) => {
-                let yes = prompt.purpose.as_deref().is_none_or(|purpose| self.yes.contains(&purpose));
-                let word = if yes { prompt.yes } else { prompt.no };
-                self.log.push(format!("{} → {}", prompt.title, word.text(&prompt.locale)));
-                if yes { Answer::Yes } else { Answer::No }
-            }
+            Step::Show(prompt) if !prompt.purpose.as_deref().is_none_or(says_yes) => Answer::No,
             Step::Offer(offers) => {
-                let on: Vec<String> = offers
-                    .iter()
-                    .filter(|offer| self.yes.contains(&offer.purpose.as_str()))
-                    .map(|offer| offer.purpose.clone())
-                    .collect();
-                for offer in offers {
-                    self.log.push(format!("{} → {}", offer.name, if on.contains(&offer.purpose) { "✓" } else { "✗" }));
-                }
-                Answer::Switches(on)
+                let on = offers.iter().filter(|offer| says_yes(&offer.purpose));
+                Answer::Switches(on.map(|offer| offer.purpose.clone()).collect())
             }
-            Step::AskSubject => {
-                self.log.push(format!("birth month and place → {} {}", self.born, self.place));
-                Answer::Subject { born: self.born.clone(), place: self.place.to_owned() }
-            }
+            Step::AskSubject => Answer::Subject { born: self.born.clone(), place: self.place.to_owned() },
             Step::AskSystem { permission, .. } => {
-                self.log.push(format!("system dialog for {} → granted", permission.id()));
                 Answer::System(self.platform.ask(*permission, PermissionState::Granted))
             }
             _ => Answer::Yes,
         }
     }
-
-    fn ask_terminal(&mut self, step: &Step) -> Answer {
-        match step {
-            Step::Show(prompt) => {
-                println!("\n  ┌ {}\n  │ {}", prompt.title, prompt.body);
-                for line in &prompt.particulars {
-                    println!("  │   {} {}", line.label, line.text);
-                }
-                println!("  └ {}", prompt.source);
-                let (yes, no) = (prompt.yes.text(&prompt.locale), prompt.no.text(&prompt.locale));
-                if choose(&format!("  [1] {yes}   [2] {no}"), 2) == 1 { Answer::Yes } else { Answer::No }
-            }
-            Step::Offer(offers) => {
-                let mut on = Vec::new();
-                for offer in offers {
-                    println!("\n  ┌ {}\n  │ {}", offer.name, offer.text);
-                    for line in &offer.particulars {
-                        println!("  │   {} {}", line.label, line.text);
-                    }
-                    println!("  └ {}", offer.source);
-                    if choose("  [1] on   [2] off", 2) == 1 {
-                        on.push(offer.purpose.clone());
-                    }
-                }
-                Answer::Switches(on)
-            }
-            Step::AskSubject => Answer::Subject {
-                born: ask("  born in (YYYY-MM)", |text| Month::parse(text).is_some()),
-                place: ask("  living in (a code such as CN, DE, US-CA)", |text| Place::parse(text).is_ok()),
-            },
-            Step::ConfirmSubject { born, place } => {
-                if choose(&format!("  born {born}, living in {place}:  [1] right   [2] change"), 2) == 1 {
-                    Answer::Yes
-                } else {
-                    Answer::No
-                }
-            }
-            Step::AskSystem { permission, text } => {
-                println!("\n  system dialog: {} ({text})", permission.id());
-                let state = match choose("  [1] allow   [2] refuse", 2) {
-                    1 => PermissionState::Granted,
-                    _ => PermissionState::Denied,
-                };
-                Answer::System(self.platform.ask(*permission, state))
-            }
-            _ => Answer::Yes,
-        }
-    }
-}
-
-fn line(prompt: &str) -> String {
-    print!("{prompt}: ");
-    let _ = std::io::stdout().flush();
-    let mut text = String::new();
-    let _ = std::io::stdin().lock().read_line(&mut text);
-    text.trim().to_owned()
-}
-
-/// A line of the right form; asked again until it is, or until the input ends.
-fn ask(prompt: &str, is_good: impl Fn(&str) -> bool) -> String {
-    for _ in 0..100 {
-        let text = line(prompt);
-        if is_good(&text) {
-            return text;
-        }
-        if text.is_empty() {
-            break;
-        }
-        println!("  not of that form, please try again");
-    }
-    eprintln!("error: without an answer the story cannot go on");
-    std::process::exit(2)
-}
-
-/// A number from 1 to `most`; the last one, the refusal, when the input ends.
-fn choose(prompt: &str, most: u32) -> u32 {
-    for _ in 0..100 {
-        let text = line(prompt);
-        match text.parse() {
-            Ok(number) if (1..=most).contains(&number) => return number,
-            _ if text.is_empty() => return most,
-            _ => println!("  a number from 1 to {most}, please"),
-        }
-    }
-    most
 }

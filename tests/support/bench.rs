@@ -66,7 +66,8 @@ impl Bench {
     pub(crate) fn lose_key_of(&self, session: &Session, purpose: &str) {
         let ledger: serde_json::Value = serde_json::from_str(&session.export_ledger().unwrap()).unwrap();
         let entries = ledger["entries"].as_array().unwrap().iter();
-        let entries = entries.map(|e| serde_json::from_str::<serde_json::Value>(e["entry"].as_str().unwrap()).unwrap());
+        let entries =
+            entries.map(|e| serde_json::from_str::<serde_json::Value>(e["payload"]["text"].as_str().unwrap()).unwrap());
         let grant = entries.rev().find(|e| e["purpose"] == purpose && e["alias"].is_string()).unwrap();
         let alias = menshen::Alias::parse(grant["alias"].as_str().unwrap()).unwrap();
         menshen::KeyProvider::destroy(&self.keys, &alias).unwrap();

@@ -1,23 +1,38 @@
 //! Carries out the steps of a vector. The format stands in `tests/vectors/README.md`.
 
-use std::collections::BTreeMap;
+#[path = "places.rs"]
+pub(crate) mod places;
+#[path = "scripted_keys.rs"]
+mod scripted_keys;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use menshen::{
-    Answer, Delivery, DeliveryResult, Denial, DeviceClock, Error, FeatureUse, FileKeys, Flow, Identifier,
-    IdentifierAnswer, IdentifierReader, LedgerVerdict, Menshen, Now, Outcome, Permission, PermissionState,
-    PermissionStatus, Permit, Platform, Policy, Put, Recorded, Session, Step, Store, TransportReply, Trigger,
-    UploadOutcome, Withdrawal, verify_ledger,
+    Answer, DeliveryResult, Denial, DeviceClock, Error, FeatureUse, FileKeys, Flow, Identifier, IdentifierAnswer,
+    IdentifierReader, KeyProvider, LedgerVerdict, Menshen, Now, Outcome, Permission, PermissionState, PermissionStatus,
+    Permit, Platform, Policy, Put, Recorded, Session, Step, Store, TransportReply, Trigger, UploadOutcome, Withdrawal,
+    verify_ledger,
 };
+use places::{AnotherProcess, SmallDisk};
+use scripted_keys::ScriptedKeys;
 use serde_json::{Map, Value, json};
 
 /// What running a vector gave.
 pub(crate) enum Verdict {
     Passed,
     Failed(String),
+    /// This machine lacks something that the vector needs.
+    NotRun(&'static str),
+}
+
+/// A vector's verdict, and the codes of the errors that it met.
+pub(crate) struct Run {
+    pub(crate) verdict: Verdict,
+    pub(crate) codes: BTreeSet<&'static str>,
 }
 
 const START_MS: i64 = 1_800_000_000_000;
@@ -69,33 +84,60 @@ struct World {
     permit: Option<Permit>,
     using: Option<FeatureUse>,
     held: Option<u64>,
-    delivery: Option<Delivery>,
     cap: Option<u64>,
+    keys: Arc<ScriptedKeys>,
+    disk: Option<SmallDisk>,
 }
 
 /// A step failed in the runner itself: the vector is broken.
 type Broken = String;
 
-pub(crate) fn run(policy: &str, vector: &Value) -> Verdict {
+pub(crate) fn run(policy: &str, vector: &Value) -> Run {
+    let mut codes = BTreeSet::new();
+    let verdict = run_steps(policy, vector, &mut codes);
+    Run { verdict, codes }
+}
+
+fn run_steps(policy: &str, vector: &Value, codes: &mut BTreeSet<&'static str>) -> Verdict {
     let name = vector["name"].as_str().unwrap_or("a vector without a name");
+    if vector["needs"].as_str() == Some("small-disk") && !SmallDisk::is_there() {
+        return Verdict::NotRun("no small disk is mounted");
+    }
     let mut world = World::new(policy);
     for (number, step) in vector["steps"].as_array().into_iter().flatten().enumerate() {
+        let at = format!("{name}, step {}", number + 1);
         let got = match world.step(step) {
             Ok(Ok(got)) => got,
-            Ok(Err(error)) => error_json(&error),
-            Err(broken) => return Verdict::Failed(format!("{name}, step {}: {broken}", number + 1)),
+            Ok(Err(error)) => {
+                codes.insert(error.code());
+                if !is_told(&error) {
+                    return Verdict::Failed(format!("{at}: an error without words: {error:?}"));
+                }
+                error_json(&error)
+            }
+            Err(broken) => return Verdict::Failed(format!("{at}: {broken}")),
         };
         let expected = step.get("expect").cloned().unwrap_or(json!({}));
         // A step without an expectation must at least not fail.
         let unexpected_error = step.get("expect").is_none() && got.get("error").is_some();
         if unexpected_error || !matches(&expected, &got) {
-            return Verdict::Failed(format!(
-                "{name}, step {}: {step}\n  expected {expected}\n  got      {got}",
-                number + 1
-            ));
+            return Verdict::Failed(format!("{at}: {step}\n  expected {expected}\n  got      {got}"));
         }
     }
     Verdict::Passed
+}
+
+/// Whether an error says in words what is wrong, and where in the document if it is about one.
+fn is_told(error: &Error) -> bool {
+    let is_sentence = |text: &str| text.split_whitespace().count() >= 2;
+    let problems_told = match error {
+        Error::Policy(errors) => {
+            errors.iter().count() > 0
+                && errors.iter().all(|e| is_sentence(&e.message) && e.position.line > 0 && e.position.column > 0)
+        }
+        _ => true,
+    };
+    is_sentence(&error.to_string()) && problems_told
 }
 
 /// Every key of an expected object must match; everything else is equal.
@@ -157,6 +199,8 @@ fn error_json(error: &Error) -> Value {
             set("statute", statute.clone());
         }
         Error::UnknownExchange { id } => set("id", id.to_string()),
+        Error::Io { operation } => set("operation", (*operation).into()),
+        Error::Internal { what } => set("what", (*what).into()),
         _ => {}
     }
     json!({ "error": { "code": error.code(), "fields": fields, "problems": problems } })
@@ -222,11 +266,12 @@ impl World {
             permit: None,
             using: None,
             held: None,
-            delivery: None,
             cap: None,
+            keys: Arc::new(ScriptedKeys::new()),
+            disk: None,
         };
         let bytes = world.policy.to_string().into_bytes();
-        world.open(&bytes, &world.path("store"), "keys").unwrap();
+        world.open(&bytes, &world.path("store"), Some("keys")).unwrap();
         world
     }
 
@@ -234,7 +279,8 @@ impl World {
         self.root.path().join(name)
     }
 
-    fn open(&mut self, policy: &[u8], store: &Path, keys: &str) -> Result<Value, Error> {
+    /// Opens a store with the file key of a folder, or with the scripted key store.
+    fn open(&mut self, policy: &[u8], store: &Path, keys: Option<&str>) -> Result<Value, Error> {
         let policy = Policy::read(policy)?;
         let store = Store::at(store)?
             .marking_denials_in(&[self.path("markers")])?
@@ -245,7 +291,10 @@ impl World {
         };
         let platform =
             Platform { permissions: Arc::clone(&self.platform) as _, identifiers: Arc::clone(&self.platform) as _ };
-        let keys = Arc::new(FileKeys::at(self.path(keys)).map_err(Error::from)?);
+        let keys: Arc<dyn KeyProvider> = match keys {
+            Some(folder) => Arc::new(FileKeys::at(self.path(folder)).map_err(Error::from)?),
+            None => Arc::clone(&self.keys) as _,
+        };
         let menshen = Menshen::open_on(policy, store, keys, platform)?;
         let session = menshen.guest()?;
         session.set_locale("en");
@@ -263,6 +312,9 @@ impl World {
         if let Some(hex) = policy["hex"].as_str() {
             return unhex(hex);
         }
+        if let Some(path) = policy["document"].as_str() {
+            return fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)).unwrap();
+        }
         let mut document = self.policy.clone();
         merge(&mut document, &policy["patch"]);
         document.to_string().into_bytes()
@@ -277,7 +329,20 @@ impl World {
         let ok = || json!({ "ok": true });
         Ok(match what {
             "check" => Policy::read(&self.policy_bytes(step)).map(|_| ok()).map_err(Error::from),
+            "spoil" => self.spoil(&self.policy_bytes(step))?,
             "open" => self.reopen(step)?,
+            "key-store" => {
+                self.keys.answer(text(step, "answers")?)?;
+                Ok(ok())
+            }
+            "fill" => {
+                self.disk.as_ref().ok_or("no disk is in use")?.fill();
+                Ok(ok())
+            }
+            "free" => {
+                self.disk.as_ref().ok_or("no disk is in use")?.free();
+                Ok(ok())
+            }
             "offer" => {
                 let bytes = self.policy_bytes(step);
                 match Policy::read(&bytes) {
@@ -378,8 +443,9 @@ impl World {
                 for entry in fs::read_dir(folder).unwrap() {
                     let path = entry.unwrap().path();
                     let mut bytes = fs::read(&path).unwrap();
-                    let middle = bytes.len() / 2;
-                    bytes[middle] ^= 1;
+                    // In the middle of what was written: files may end in zeros.
+                    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
+                    bytes[written / 2] ^= 1;
                     fs::write(path, bytes).unwrap();
                 }
                 Ok(ok())
@@ -411,40 +477,50 @@ impl World {
         self.using = None;
         self.permit = None;
         self.held = None;
-        self.delivery = None;
-        let keep_busy = step["store"].as_str() == Some("busy");
-        let held = if keep_busy { (self.menshen.take(), self.session.take()) } else { (None, None) };
+        let kind = step["store"].as_str().unwrap_or("same");
+        let held = if kind == "busy" { (self.menshen.take(), self.session.take()) } else { (None, None) };
         self.menshen = None;
         self.session = None;
-        let store = match step["store"].as_str().unwrap_or("same") {
-            "same" | "busy" => self.path("store"),
-            "missing" => self.path("nowhere/store"),
-            "file" => {
-                fs::write(self.path("file"), b"not a folder").unwrap();
-                self.path("file")
-            }
-            "garbage" => {
-                fs::create_dir_all(self.path("garbage")).unwrap();
-                fs::write(self.path("garbage/manifest.1"), [0x5a; 4096]).unwrap();
-                fs::write(self.path("garbage/holiday.jpg"), [0xff; 512]).unwrap();
-                self.path("garbage")
-            }
-            "read-only" => {
-                // Nobody can make a folder there, root neither.
-                PathBuf::from("/sys/menshen-store")
-            }
-            other => return Err(format!("unknown store {other}")),
+        let other = if kind == "locked" { Some(AnotherProcess::holding(self.root.path())?) } else { None };
+        let store = match kind {
+            "same" | "busy" | "locked" => self.path("store"),
+            "disk" => self.disk.get_or_insert_with(SmallDisk::take).store(),
+            "disk-read-only" => self.disk.get_or_insert_with(SmallDisk::take).read_only_store(),
+            other => places::folder(self.root.path(), other)?,
         };
         let keys = match step["keys"].as_str().unwrap_or("same") {
-            "same" => "keys",
-            "other" => "other-keys",
+            "same" => Some("keys"),
+            "other" => Some("other-keys"),
+            "scripted" => None,
             other => return Err(format!("unknown keys {other}")),
         };
         self.cap = step["cap"].as_u64();
         let bytes = self.policy_bytes(step);
         let result = self.open(&bytes, &store, keys);
-        drop(held);
+        drop((held, other));
         Ok(result)
+    }
+
+    /// Offers the document cut at every byte, and checks it with two bits of every byte flipped.
+    fn spoil(&self, document: &[u8]) -> Result<Result<Value, Error>, Broken> {
+        let session = self.session()?;
+        let told = |error: Error| error.code() == "policy" && is_told(&error);
+        let whole = document.trim_ascii_end();
+        for at in 0..whole.len() {
+            let cut = Policy::read(&whole[..at]).map_err(Error::from);
+            if !cut.and_then(|policy| session.offer_policy(policy)).is_err_and(told) {
+                return Ok(Ok(json!({ "cut_at": at })));
+            }
+            for bit in [0x01, 0x80] {
+                let mut flipped = whole.to_vec();
+                flipped[at] ^= bit;
+                // A letter of a text may turn into another one, which is no error.
+                if Policy::read(&flipped).is_err_and(|errors| !told(errors.into())) {
+                    return Ok(Ok(json!({ "flipped_at": at })));
+                }
+            }
+        }
+        Ok(Policy::read(whole).map(|_| json!({ "ok": true })).map_err(Error::from))
     }
 
     fn flow(&mut self, flow: Result<Flow, Error>, step: &Value) -> Result<Result<Value, Error>, Broken> {
@@ -567,9 +643,7 @@ impl World {
         let told = json!({
             "text": String::from_utf8_lossy(&item.bytes), "purpose": item.purpose, "recipient": item.recipient,
         });
-        let finished = session.delivery_finished(item.id, delivery_result(&step["result"])?);
-        self.delivery = Some(item);
-        Ok(finished.map(|()| told))
+        Ok(session.delivery_finished(item.id, delivery_result(&step["result"])?).map(|()| told))
     }
 
     fn identifier(&self, step: &Value) -> Result<Result<Value, Error>, Broken> {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use menshen::{DeliveryResult, FeatureUse, Flow, Identifier, Outcome, Permit, Policy, Session, Step, Trigger};
+use menshen::{DeliveryResult, FeatureUse, Flow, Identifier, Outcome, Permit, Policy, Session, Trigger};
 
 use crate::answers::{
     BridgeAnswer, BridgeDelivery, BridgeDeliveryResult, BridgeDenial, BridgeField, BridgeIdentifier, BridgeMaintained,
@@ -24,7 +24,7 @@ impl BridgeSession {
     }
 
     fn flow(&self, flow: Flow) -> Arc<BridgeFlow> {
-        Arc::new(BridgeFlow { session: self.session.clone(), state: Mutex::new(FlowState::Running(Box::new(flow))) })
+        Arc::new(BridgeFlow { session: self.session.clone(), state: Mutex::new(FlowState::Waiting(Box::new(flow))) })
     }
 }
 
@@ -247,58 +247,64 @@ pub struct BridgeFlow {
 }
 
 enum FlowState {
-    Running(Box<Flow>),
-    /// The feature is open and not used yet.
-    Allowed(Permit),
+    Waiting(Box<Flow>),
+    /// An answer to this step is being taken. Listeners run meanwhile and may look at the flow, so it is taken without the lock.
+    Answering(BridgeStep),
+    /// The last step; the permit of an allowed one was taken.
     Over(BridgeStep),
-    Used,
 }
 
 impl BridgeFlow {
     fn lock(&self) -> MutexGuard<'_, FlowState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Takes the flow out, if its state is one that waits, and leaves another state in its place.
+    fn take(&self, leave: impl FnOnce(BridgeStep) -> FlowState) -> Option<Box<Flow>> {
+        let mut state = self.lock();
+        let FlowState::Waiting(flow) = &*state else { return None };
+        let next = leave(flow.step().into());
+        match std::mem::replace(&mut *state, next) {
+            FlowState::Waiting(flow) => Some(flow),
+            FlowState::Answering(_) | FlowState::Over(_) => None,
+        }
+    }
+
+    fn take_permit(&self) -> Option<Permit> {
+        match self.take(FlowState::Over)?.into_outcome() {
+            Ok(Outcome::Allowed(permit)) => Some(permit),
+            Ok(_) => None,
+            Err(flow) => {
+                *self.lock() = FlowState::Waiting(flow);
+                None
+            }
+        }
+    }
 }
 
 #[uniffi::export]
 impl BridgeFlow {
-    /// What is to be done next.
+    /// What is to be done next; while an answer is being taken, the step that it answers.
     pub fn step(&self) -> BridgeStep {
         match &*self.lock() {
-            FlowState::Running(flow) => flow.step().into(),
-            FlowState::Allowed(permit) => BridgeStep::Allowed { feature: permit.feature().to_owned() },
-            FlowState::Over(step) => step.clone(),
-            FlowState::Used => BridgeStep::Finished { asks_again: Vec::new() },
+            FlowState::Waiting(flow) => flow.step().into(),
+            FlowState::Answering(step) | FlowState::Over(step) => step.clone(),
         }
     }
 
     /// Takes the answer to the current step.
     pub fn answer(&self, answer: BridgeAnswer) -> Result<BridgeStep, BridgeError> {
-        let mut state = self.lock();
-        let FlowState::Running(flow) = &mut *state else {
+        let Some(mut flow) = self.take(FlowState::Answering) else {
             return Err(menshen::Error::UnexpectedAnswer { step: "done" }.into());
         };
-        Ok(flow.answer(answer.into())?.into())
+        let next = flow.answer(answer.into()).map(BridgeStep::from);
+        *self.lock() = FlowState::Waiting(flow);
+        Ok(next?)
     }
 
     /// Begins the use of the feature that the flow opened; once.
     pub fn begin(&self, limit_ms: Option<i64>) -> Result<Arc<BridgeUse>, BridgeError> {
-        let mut state = self.lock();
-        if matches!(&*state, FlowState::Running(flow) if matches!(flow.step(), Step::Done(_)))
-            && let FlowState::Running(flow) = std::mem::replace(&mut *state, FlowState::Used)
-        {
-            let last: BridgeStep = flow.step().into();
-            *state = match flow.into_outcome() {
-                Ok(Outcome::Allowed(permit)) => FlowState::Allowed(permit),
-                _ => FlowState::Over(last),
-            };
-        }
-        if !matches!(&*state, FlowState::Allowed(_)) {
-            return Err(menshen::Error::PermitEnded.into());
-        }
-        let FlowState::Allowed(permit) = std::mem::replace(&mut *state, FlowState::Used) else {
-            return Err(menshen::Error::PermitEnded.into());
-        };
+        let permit = self.take_permit().ok_or(menshen::Error::PermitEnded)?;
         let limit = limit_ms.map(|ms| u64::try_from(ms).unwrap_or(0));
         Ok(Arc::new(BridgeUse { using: self.session.begin(permit, limit)? }))
     }
@@ -327,3 +333,7 @@ impl BridgeUse {
 fn number(id: i64) -> u64 {
     u64::try_from(id).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[path = "flow_tests.rs"]
+mod flow_tests;

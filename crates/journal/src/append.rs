@@ -9,14 +9,15 @@ use crate::journal::{Inner, Journal};
 use crate::keys::Slot;
 use crate::manifest::Entry;
 use crate::names::{Domain, Expiry, Lane, RecordId, Slice};
-use crate::segment::{self, Header, Run, RunHeader, Segment, aad, run_key};
+use crate::segment::{self, Header, LedgerRun, Run, RunHeader, Segment, aad, run_key};
 
 /// The largest body of a record, in bytes.
 pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 /// Bodies are padded to a multiple of this, so that lengths tell little.
 const PADDING: usize = 64;
-/// What stands before the body, sealed with it: the expiry and the length.
-pub(crate) const PREFIX: usize = 12;
+/// What stands before the body, sealed with it: when it ends by the wall clock, when it was made by the clock that
+/// nobody sets, how long it lives, and its length.
+pub(crate) const PREFIX: usize = 32;
 /// A slice gets a new key after this much (2^20 records or 64 MiB).
 const KEY_RECORDS: u64 = 1 << 20;
 const KEY_BYTES: u64 = 64 * 1024 * 1024;
@@ -25,7 +26,7 @@ const MAX_SEGMENTS: usize = 4096;
 /// The most segments that stay open for writing.
 const MAX_OPEN: usize = 48;
 /// A synced segment is kept this far ahead of its end, so that a flush need not write its length.
-const GROWTH: u64 = 64 * 1024;
+pub(crate) const GROWTH: u64 = 64 * 1024;
 
 /// A record to append.
 #[derive(Clone, Copy, Debug)]
@@ -51,16 +52,7 @@ impl Journal {
         if append.body.len() > MAX_RECORD_BYTES {
             return Err(Error::TooLarge { limit: MAX_RECORD_BYTES });
         }
-        self.inner().append(append)
-    }
-
-    /// Makes everything appended so far survive a power loss, if the device honours a sync.
-    ///
-    /// # Errors
-    /// The disk failed. Segments that did not sync are suspect: their records are written anew, by this call
-    /// where that works, else by the next.
-    pub fn sync(&self) -> Result<(), Error> {
-        self.inner().sync()
+        self.proven()?.append(append)
     }
 }
 
@@ -77,7 +69,11 @@ impl Inner {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         buffer.extend_from_slice(&[0; frame::HEADER]);
-        buffer.extend_from_slice(&append.expiry.at_ms.to_le_bytes());
+        let Expiry { at_ms, made, lives_ms, .. } = append.expiry;
+        buffer.extend_from_slice(&at_ms.to_le_bytes());
+        buffer.extend_from_slice(&made.boot.to_le_bytes());
+        buffer.extend_from_slice(&made.since_boot_ms.to_le_bytes());
+        buffer.extend_from_slice(&lives_ms.to_le_bytes());
         buffer.extend_from_slice(&u32::try_from(append.body.len()).unwrap_or(u32::MAX).to_le_bytes());
         buffer.extend_from_slice(append.body);
         buffer.resize(frame::HEADER + plain, 0);
@@ -115,8 +111,8 @@ impl Inner {
         segment.next = sequence + 1;
         segment.records += 1;
         segment.unsynced = true;
-        self.uses += 1;
-        segment.used = self.uses;
+        self.appends += 1;
+        segment.used = self.appends;
         self.bytes += buffer.len() as u64;
         Ok(RecordId { segment: id, sequence })
     }
@@ -181,7 +177,8 @@ impl Inner {
         let (slice, label) = self.slice_slot(slice)?;
         let id = self.next_segment;
         self.next_segment += 1;
-        let mut segment = Segment::new(Header { store: self.store, id, slice, label });
+        let mut segment =
+            Segment::new(Header { store: self.store, id, algorithm: self.options.algorithm, slice, label });
         let (run, run_header) = self.new_run(&segment, first)?;
         let mut bytes = segment.header.encode();
         segment.end = (bytes.len() + run_header.len()) as u64;
@@ -209,8 +206,18 @@ impl Inner {
         let slice_key = slice_key.ok_or(Error::Key(KeyError::NotFound))?;
         let salt = self.fill::<32>()?;
         let (key, commitment) = run_key(&slice_key, &segment.hash, &salt).ok_or(Error::Key(KeyError::Suspect))?;
-        let key = SealingKey::new(&key).ok_or(Error::Key(KeyError::Suspect))?;
-        Ok((Run { key, offset: segment.end, first }, RunHeader { first, salt, commitment }.encode()))
+        let key = SealingKey::new(segment.header.algorithm, &key).ok_or(Error::Key(KeyError::Suspect))?;
+        let (mut payload, mut ledger) = (0, None);
+        if segment.is_ledger() {
+            let domain = segment.header.slice.domain;
+            payload = self.payload_label(&domain)?;
+            let secret = self.payload_key(&domain, payload)?;
+            let keys = LedgerRun::derive(&slice_key, secret.as_ref(), &segment.hash, &salt);
+            let Some((Some(payload), checkpoint)) = keys else { return Err(Error::Key(KeyError::Suspect)) };
+            ledger = Some(LedgerRun { payload, checkpoint });
+        }
+        let header = RunHeader { first, salt, commitment, payload };
+        Ok((Run { key, offset: segment.end, first, ledger }, header.encode()))
     }
 
     /// Begins a run behind what the file holds.
@@ -272,66 +279,6 @@ impl Inner {
             let ids: Vec<u64> =
                 self.segments.iter().filter(|(_, s)| s.header.label == label).map(|(id, _)| *id).collect();
             self.remove(&ids, true)?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn sync(&mut self) -> Result<(), Error> {
-        self.rewrite_suspects()?;
-        self.manifest.sync().at("sync the manifest")?;
-        let mut marks = Vec::new();
-        let mut failed = None;
-        for (id, segment) in self.segments.iter_mut().filter(|(_, segment)| segment.unsynced) {
-            let Some(file) = &segment.file else {
-                // What an earlier process left buffered.
-                let synced = self.disk.open(&segment::name(*id)).and_then(|file| file.sync());
-                match synced {
-                    Ok(()) => segment.unsynced = false,
-                    Err(error) => {
-                        segment.suspect = !segment.is_ledger();
-                        failed = Some(error);
-                    }
-                }
-                continue;
-            };
-            if let Err(error) = file.sync() {
-                segment.suspect = true;
-                segment.run = None;
-                failed = Some(error);
-                continue;
-            }
-            segment.unsynced = false;
-            segment.syncs += 1;
-            if segment.syncs >= 8 || segment.end - segment.marked >= GROWTH {
-                marks.push(*id);
-            }
-            if segment.allocated < segment.end + 4096 && segment.end < self.options.segment_bytes {
-                let ahead = (segment.end + GROWTH).next_multiple_of(GROWTH);
-                // Only a convenience: where there is no room, the file simply grows with each record.
-                if file.set_length(ahead).and_then(|()| file.sync()).is_ok() {
-                    segment.allocated = ahead;
-                }
-            }
-        }
-        if let Some(error) = failed {
-            // What the system could not write may be gone from its memory, too; the records are still in ours to
-            // read. Written anew, they are as good as synced.
-            self.rewrite_suspects().map_err(|_| Error::from_disk(error, "sync a segment"))?;
-        }
-        for id in marks {
-            self.write_mark(id)?;
-        }
-        Ok(())
-    }
-
-    /// Notes how far a segment is synced and whole, so that the next opening begins there.
-    pub(crate) fn write_mark(&mut self, id: u64) -> Result<(), Error> {
-        let Some(segment) = self.segments.get_mut(&id) else { return Ok(()) };
-        let skipped = segment.gaps.count_within(0, segment.next);
-        if segment.run.is_some() && segment.records + skipped == segment.next && skipped == 0 {
-            let mark = segment.mark();
-            (segment.marked, segment.syncs) = (segment.end, 0);
-            self.manifest.append(&Entry::Mark { segment: id, mark }).at("write the manifest")?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! All cryptography of the store, by ring: one module to read, one to replace.
 
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use ring::aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ring::digest::{Context, SHA256};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::hmac;
@@ -49,17 +49,72 @@ pub(crate) fn keyed_hash(key: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
 }
 
 /// Compares in constant time, through a keyed hash as ring offers no bare comparison.
-pub(crate) fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
     let key = hmac::Key::new(hmac::HMAC_SHA256, one);
     hmac::verify(&key, other, hmac::sign(&key, one).as_ref()).is_ok()
 }
 
-/// A key for ChaCha20-Poly1305. The caller never uses a nonce twice.
+/// Length of an authentication code of the store's bookkeeping.
+pub(crate) const CODE: usize = 16;
+
+/// A key for the bookkeeping: HMAC-SHA-256, cut to 16 bytes.
+#[derive(Clone)]
+pub(crate) struct CodeKey(hmac::Key);
+
+impl CodeKey {
+    pub(crate) fn new(key: &Secret) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
+    }
+
+    /// The code of these parts, which are of fixed length but for the last.
+    pub(crate) fn code(&self, parts: &[&[u8]]) -> [u8; CODE] {
+        let mut context = hmac::Context::with_key(&self.0);
+        parts.iter().for_each(|part| context.update(part));
+        let mut out = [0; CODE];
+        for (to, from) in out.iter_mut().zip(context.sign().as_ref()) {
+            *to = *from;
+        }
+        out
+    }
+
+    pub(crate) fn fits(&self, parts: &[&[u8]], code: &[u8; CODE]) -> bool {
+        same(&self.code(parts), code)
+    }
+}
+
+/// How records are sealed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// ChaCha20-Poly1305: in constant time on every processor.
+    #[default]
+    ChaCha20Poly1305,
+    /// AES-256-GCM: faster where the processor has instructions for it.
+    Aes256Gcm,
+}
+
+impl Algorithm {
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::ChaCha20Poly1305 => 1,
+            Self::Aes256Gcm => 2,
+        }
+    }
+
+    pub(crate) fn from_number(byte: u8) -> Option<Self> {
+        [Self::ChaCha20Poly1305, Self::Aes256Gcm].into_iter().find(|algorithm| algorithm.number() == byte)
+    }
+}
+
+/// A key that seals. The caller never uses a nonce twice.
 pub(crate) struct SealingKey(LessSafeKey);
 
 impl SealingKey {
-    pub(crate) fn new(key: &Secret) -> Option<Self> {
-        Some(Self(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key.as_ref()).ok()?)))
+    pub(crate) fn new(algorithm: Algorithm, key: &Secret) -> Option<Self> {
+        let algorithm = match algorithm {
+            Algorithm::ChaCha20Poly1305 => &CHACHA20_POLY1305,
+            Algorithm::Aes256Gcm => &AES_256_GCM,
+        };
+        Some(Self(LessSafeKey::new(UnboundKey::new(algorithm, key.as_ref()).ok()?)))
     }
 
     fn nonce(counter: u64) -> Nonce {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::bytes::{Reader, Writer, checked, is_zero};
+use crate::cipher::{CODE, CodeKey};
 use crate::effects::{Disk, DiskError, DiskFile};
 use crate::names::Label;
 
@@ -12,6 +13,7 @@ const FILE: &str = "cursor";
 const SLOT: usize = 64;
 /// What of a slot is written: the rest is zero.
 const USED: usize = 53;
+const CURSOR: &[u8] = b"menshen/0/cursor";
 const PER_CHUNK: usize = 64;
 const CHUNK: usize = 2 * PER_CHUNK * SLOT;
 
@@ -28,16 +30,28 @@ struct Cursor {
     index: usize,
     generation: u64,
     up_to: u64,
+    code: [u8; CODE],
+}
+
+/// What stands in a slot before its code.
+fn fields(generation: u64, (segment, endpoint): (u64, Label), up_to: u64) -> Vec<u8> {
+    let mut out = Writer(Vec::with_capacity(SLOT));
+    out.u8(1).u64(generation).u64(segment).u64(endpoint.number()).u64(up_to);
+    out.0
 }
 
 /// The file and what is in it.
 pub(crate) struct CursorTable {
     disk: Arc<dyn Disk>,
-    file: Option<Box<dyn DiskFile>>,
+    file: Option<Arc<dyn DiskFile>>,
     cursors: BTreeMap<(u64, Label), Cursor>,
     free: BTreeSet<usize>,
     slots: usize,
     dirty: bool,
+    /// The last sync failed.
+    suspect: bool,
+    /// There once the store's own key is: no cursor is written without it.
+    key: Option<CodeKey>,
 }
 
 fn decode(bytes: &[u8]) -> Option<((u64, Label), Cursor)> {
@@ -49,8 +63,7 @@ fn decode(bytes: &[u8]) -> Option<((u64, Label), Cursor)> {
     let generation = read.u64()?;
     let key = (read.u64()?, Label::from_number(read.u64()?));
     let up_to = read.u64()?;
-    read.bytes(16)?;
-    Some((key, Cursor { index: 0, generation, up_to }))
+    Some((key, Cursor { index: 0, generation, up_to, code: read.array()? }))
 }
 
 impl CursorTable {
@@ -63,6 +76,8 @@ impl CursorTable {
             free: BTreeSet::new(),
             slots: 0,
             dirty: false,
+            suspect: false,
+            key: None,
         };
         let file = match disk.open(FILE) {
             Ok(file) => file,
@@ -91,6 +106,21 @@ impl CursorTable {
         }
         (table.file, table.dirty) = (Some(file), true);
         Ok(table)
+    }
+
+    /// Takes the key that codes the cursors, and forgets those that it did not code: they count as zero, so that
+    /// their records are sent again. Says how many there were.
+    pub(crate) fn verify(&mut self, key: CodeKey, store: &[u8; 16]) -> Result<u64, DiskError> {
+        let is_ours = |name: &(u64, Label), cursor: &Cursor| {
+            key.fits(&[CURSOR, store, &fields(cursor.generation, *name, cursor.up_to)], &cursor.code)
+        };
+        let of_others = self.cursors.iter().filter(|(name, cursor)| !is_ours(name, cursor));
+        let of_others: Vec<(u64, Label)> = of_others.map(|(name, _)| *name).collect();
+        for name in &of_others {
+            self.clear(name)?;
+        }
+        self.key = Some(key);
+        Ok(of_others.len() as u64)
     }
 
     /// Allocates the file before it is needed.
@@ -130,6 +160,10 @@ impl CursorTable {
         of_segment.map(|(_, cursor)| cursor.up_to).max().unwrap_or(0)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cursors.is_empty()
+    }
+
     pub(crate) fn highest_segment(&self) -> u64 {
         self.cursors.last_key_value().map_or(0, |((segment, _), _)| *segment)
     }
@@ -137,12 +171,13 @@ impl CursorTable {
     /// Moves a cursor forward; not synced.
     pub(crate) fn advance(
         &mut self,
+        store: &[u8; 16],
         segment: u64,
         endpoint: Label,
         up_to: u64,
-        hint: Position,
     ) -> Result<(), DiskError> {
-        let (index, generation) = match self.cursors.get(&(segment, endpoint)) {
+        let name = (segment, endpoint);
+        let (index, generation) = match self.cursors.get(&name) {
             Some(cursor) if cursor.up_to >= up_to => return Ok(()),
             Some(cursor) => (cursor.index, cursor.generation.saturating_add(1)),
             None => {
@@ -150,15 +185,11 @@ impl CursorTable {
                 (self.free.first().copied().ok_or(DiskError::Full)?, 1)
             }
         };
-        let Some(file) = &self.file else { return Err(DiskError::Io) };
-        let mut out = Writer(Vec::with_capacity(SLOT));
-        out.u8(1).u64(generation).u64(segment).u64(endpoint.number()).u64(up_to).u64(hint.offset).u64(hint.run);
-        out.checksum();
-        out.0.resize(SLOT, 0);
+        let mut cursor = Cursor { index, generation, up_to, code: [0; CODE] };
         self.dirty = true;
-        file.write_at(offset_of(index, generation), &out.0)?;
+        write(self.file.as_ref(), self.key.as_ref(), store, &name, &mut cursor)?;
         self.free.remove(&index);
-        self.cursors.insert((segment, endpoint), Cursor { index, generation, up_to });
+        self.cursors.insert(name, cursor);
         Ok(())
     }
 
@@ -169,26 +200,51 @@ impl CursorTable {
             .range((segment, Label::ESSENTIAL)..=(segment, Label::from_number(u64::MAX)))
             .map(|(key, _)| *key)
             .collect();
-        for key in keys {
-            if let (Some(cursor), Some(file)) = (self.cursors.get(&key), &self.file) {
-                let index = cursor.index;
-                file.write_at(offset_of(index, 0), &[0; SLOT])?;
-                file.write_at(offset_of(index, 1), &[0; SLOT])?;
-                self.dirty = true;
-                self.cursors.remove(&key);
-                self.free.insert(index);
-            }
+        keys.iter().try_for_each(|key| self.clear(key))
+    }
+
+    fn clear(&mut self, key: &(u64, Label)) -> Result<(), DiskError> {
+        if let (Some(cursor), Some(file)) = (self.cursors.get(key), &self.file) {
+            let index = cursor.index;
+            file.write_at(offset_of(index, 0), &[0; SLOT])?;
+            file.write_at(offset_of(index, 1), &[0; SLOT])?;
+            self.dirty = true;
+            self.cursors.remove(key);
+            self.free.insert(index);
         }
         Ok(())
     }
 
-    pub(crate) fn sync(&mut self) -> Result<(), DiskError> {
+    pub(crate) fn sync(&mut self, store: &[u8; 16]) -> Result<(), DiskError> {
+        if self.suspect {
+            // What a failed sync dropped, another sync does not bring back: it is written again.
+            for (name, cursor) in &mut self.cursors {
+                cursor.generation = cursor.generation.saturating_add(1);
+                write(self.file.as_ref(), self.key.as_ref(), store, name, cursor)?;
+            }
+        }
         if let (true, Some(file)) = (self.dirty, &self.file) {
+            self.suspect = true;
             file.sync()?;
-            self.dirty = false;
+            (self.dirty, self.suspect) = (false, false);
         }
         Ok(())
     }
+}
+
+fn write(
+    file: Option<&Arc<dyn DiskFile>>,
+    key: Option<&CodeKey>,
+    store: &[u8; 16],
+    name: &(u64, Label),
+    cursor: &mut Cursor,
+) -> Result<(), DiskError> {
+    let (Some(file), Some(key)) = (file, key) else { return Err(DiskError::Io) };
+    let mut out = Writer(fields(cursor.generation, *name, cursor.up_to));
+    cursor.code = key.code(&[CURSOR, store, &out.0]);
+    out.bytes(&cursor.code).checksum();
+    out.0.resize(SLOT, 0);
+    file.write_at(offset_of(cursor.index, cursor.generation), &out.0)
 }
 
 fn offset_of(index: usize, generation: u64) -> u64 {

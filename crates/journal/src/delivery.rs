@@ -26,7 +26,7 @@ impl Journal {
     /// # Errors
     /// The disk failed; the records may be offered again.
     pub fn acknowledge(&self, endpoint: Label, records: &[RecordId]) -> Result<(), Error> {
-        self.inner().acknowledge(endpoint, records)
+        self.proven()?.with_reserve(|inner| inner.acknowledge(endpoint, records))
     }
 
     /// Notes that an endpoint refused these records: they are not offered to it again, are kept and counted, and
@@ -35,7 +35,7 @@ impl Journal {
     /// # Errors
     /// The disk failed; the records may be offered again.
     pub fn quarantine(&self, endpoint: Label, records: &[RecordId]) -> Result<(), Error> {
-        let mut inner = self.inner();
+        let mut inner = self.proven()?;
         for (segment, ranges) in inner.by_segment(records) {
             let refused = Entry::Refused { segment, endpoint, ranges };
             inner.manifest.append(&refused).at("write the manifest")?;
@@ -50,7 +50,7 @@ impl Journal {
     /// The disk failed; what was not removed is removed by the next call or at the next opening.
     pub fn retire_delivered(&self, endpoints: &dyn Fn(&Domain, Lane) -> Vec<Label>) -> Result<u64, Error> {
         let kinds: BTreeSet<(Domain, Lane)> = {
-            let inner = self.inner();
+            let inner = self.proven()?;
             let of = |segment: &crate::segment::Segment| (segment.header.slice.domain, segment.header.slice.lane);
             inner.segments.values().filter(|segment| !segment.is_ledger()).map(of).collect()
         };
@@ -92,9 +92,12 @@ impl Journal {
             _ => false,
         };
         inner.table.destroy(ended).at("write the keys")?;
+        // The secrets are gone, which needed no key; the files go once the bookkeeping is proven.
+        inner.prove()?;
         let gone = inner.segments.iter().filter(|(_, segment)| segment.header.slice.has_ended(&now));
         let (ids, records): (Vec<u64>, Vec<u64>) = gone.map(|(id, segment)| (*id, segment.records)).unzip();
         let segments = inner.remove(&ids, false)?;
+        inner.fill_reserve();
         Ok(Expired { segments, records: records.iter().sum() })
     }
 }
@@ -127,7 +130,6 @@ impl Inner {
             }
             let before = self.cursors.up_to(id, endpoint);
             let up_to = passed.end_of(before).unwrap_or(before).min(segment.next);
-            let place = segment.place_before(up_to);
             // What the cursor cannot say goes into the manifest.
             let mut apart = acknowledged.clone();
             apart.forget_below(up_to);
@@ -136,13 +138,13 @@ impl Inner {
                 self.manifest.append(&delivered).at("write the manifest")?;
             }
             if up_to > before {
-                self.cursors.advance(id, endpoint, up_to, place).at("write the cursors")?;
+                self.cursors.advance(&self.store, id, endpoint, up_to).at("write the cursors")?;
                 if let Some(ranges) = self.manifest.state.delivered.get_mut(&key) {
                     ranges.forget_below(up_to);
                 }
             }
         }
         self.manifest.sync().at("sync the manifest")?;
-        self.cursors.sync().at("sync the cursors")
+        self.cursors.sync(&self.store).at("sync the cursors")
     }
 }

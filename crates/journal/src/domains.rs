@@ -6,11 +6,12 @@ use zeroize::Zeroizing;
 
 use crate::bytes::Writer;
 use crate::cipher::{self, Secret};
-use crate::effects::{KeyError, KeyProvider};
+use crate::effects::KeyError;
 use crate::error::{At, Error};
 use crate::journal::{Inner, Journal};
-use crate::keys::{MAX_NAME, MAX_WRAPPED, Slot, write_domain};
+use crate::keys::{MAX_NAME, Slot, write_domain};
 use crate::names::{Alias, Domain, Label, LabelKind, Slice};
+use crate::spares::Spare;
 
 /// What became of a shredding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,14 +77,26 @@ impl Journal {
         })
     }
 
-    /// Makes the key of a domain under a new alias, synced.
+    /// Gives a domain its key, synced, and names the key's alias. A spare is taken where there is one; else the key
+    /// store is called, without the store's lock.
     ///
     /// # Errors
-    /// The domain has a key, or had one and records of it are still there; the alias is taken; the key store is not
-    /// ready; the disk failed.
-    pub fn create_domain(&self, domain: &Domain, alias: &Alias) -> Result<(), Error> {
+    /// The domain has a key, or had one and records of it are still there; the key store is not ready; the disk
+    /// failed.
+    pub fn create_domain(&self, domain: &Domain) -> Result<Alias, Error> {
+        let spare = {
+            let mut inner = self.inner();
+            inner.unlock_store()?;
+            inner.may_create(domain)?;
+            inner.spares.pop()
+        };
+        let spare = match spare {
+            Some(spare) => spare,
+            None => self.make_spare()?,
+        };
         let mut inner = self.inner();
-        inner.create_domain(domain, alias)
+        inner.may_create(domain)?;
+        inner.give_key(domain, spare)
     }
 
     /// The alias that protects a domain.
@@ -98,9 +111,13 @@ impl Journal {
     /// # Errors
     /// [`KeyError::NotFound`] where the alias is absent, [`KeyError::Refused`] where it is another key.
     pub fn unlock_domain(&self, domain: &Domain) -> Result<(), KeyError> {
-        let mut inner = self.inner();
-        inner.unlock_domain(domain)?;
-        inner.closed.remove(domain);
+        // A key store may take its time: nobody else waits for it.
+        let locked = self.inner().locked(domain)?;
+        if let Some((alias, wrapped, aad)) = locked {
+            let secret = self.effects.keys.unwrap(&alias, &wrapped, &aad)?;
+            self.inner().take_secret(domain, &secret)?;
+        }
+        self.inner().closed.remove(domain);
         Ok(())
     }
 
@@ -130,18 +147,23 @@ impl Journal {
 }
 
 impl Inner {
-    fn unlock_store(&mut self) -> Result<(), KeyError> {
+    pub(crate) fn unlock_store(&mut self) -> Result<(), KeyError> {
         if self.wrapped(&Domain::STORE).is_none() {
             let keyless = |slot: &Slot| matches!(slot, Slot::Store(_) | Slot::Label { .. });
-            let is_unused = self.segments.is_empty() && self.report.quarantined == 0 && self.report.missing == 0;
-            if !is_unused || self.table.damaged() > 0 || !self.table.live().all(keyless) {
+            let is_unused = self.segments.is_empty() && self.report.quarantined == 0 && self.manifest.is_unwritten();
+            if !is_unused || !self.table.live().all(keyless) {
                 return Err(KeyError::NotFound);
             }
-            let alias = Alias::random(self.effects.randomness.as_ref()).map_err(|_| KeyError::Suspect)?;
-            return self.create_domain(&Domain::STORE, &alias).map_err(|error| match error {
-                Error::Key(error) => error,
-                _ => KeyError::Suspect,
-            });
+            let keys = Arc::clone(&self.effects.keys);
+            let suspect = |_| KeyError::Suspect;
+            let alias = Alias::random(&self.store, self.effects.randomness.as_ref()).map_err(suspect)?;
+            let secret = Zeroizing::new(self.fill::<32>().map_err(|_| KeyError::Suspect)?);
+            keys.create(&alias)?;
+            let wrapped = keys.wrap(&alias, secret.as_ref(), &self.wrapping_context(&alias))?;
+            let given = self.give_key(&Domain::STORE, Spare { alias, wrapped, secret });
+            return given
+                .map(|_| ())
+                .map_err(|error| if let Error::Key(error) = error { error } else { KeyError::Suspect });
         }
         self.unlock_domain(&Domain::STORE)
     }
@@ -163,7 +185,8 @@ impl Inner {
         out
     }
 
-    fn create_domain(&mut self, domain: &Domain, alias: &Alias) -> Result<(), Error> {
+    /// Whether a domain may have a key made for it now.
+    fn may_create(&self, domain: &Domain) -> Result<(), Error> {
         if self.wrapped(domain).is_some() {
             return Err(Error::AlreadyExists);
         }
@@ -171,30 +194,21 @@ impl Inner {
         if self.segments.values().any(|segment| segment.header.slice.domain == *domain) {
             return Err(Error::Key(KeyError::NotFound));
         }
-        let secret = Zeroizing::new(self.fill::<32>()?);
-        let keys: Arc<dyn KeyProvider> = Arc::clone(&self.effects.keys);
-        keys.create(alias)?;
-        let written = self.write_domain_slot(domain, alias, &secret);
-        if written.is_err() {
-            // The key protects nothing and nobody knows it; a failure here leaves an unused key behind.
-            let _ = keys.destroy(alias);
-        }
-        written
+        Ok(())
     }
 
-    fn write_domain_slot(&mut self, domain: &Domain, alias: &Alias, secret: &Secret) -> Result<(), Error> {
-        let mut aad = self.context(b"menshen/0/domain-secret", domain);
-        aad.bytes(alias.as_str().as_bytes());
-        let wrapped = self.effects.keys.wrap(alias, secret.as_ref(), &aad.0)?;
-        if wrapped.len() > MAX_WRAPPED {
-            return Err(Error::TooLarge { limit: MAX_WRAPPED });
-        }
-        let (key, commitment) = self.domain_key(domain, secret).ok_or(KeyError::Suspect)?;
+    /// Gives a domain a key that nothing else has. After a failed write nobody knows whether the slot is there, so the
+    /// key stays in the key store.
+    fn give_key(&mut self, domain: &Domain, spare: Spare) -> Result<Alias, Error> {
+        let Spare { alias, wrapped, secret } = spare;
+        let (key, commitment) = self.domain_key(domain, &secret).ok_or(KeyError::Suspect)?;
         let slot = Slot::Domain { domain: *domain, alias: alias.clone(), wrapped, commitment };
         self.table.put(slot).at("write the keys")?;
         self.closed.remove(domain);
         self.domains.insert(*domain, key);
-        Ok(())
+        // A claimed spare that keeps its slot is known by the domain that has its alias, too.
+        let _ = self.forget_spare(&alias);
+        Ok(alias)
     }
 
     fn domain_key(&self, domain: &Domain, secret: &Secret) -> Option<(Secret, [u8; 32])> {
@@ -205,14 +219,29 @@ impl Inner {
     }
 
     fn unlock_domain(&mut self, domain: &Domain) -> Result<(), KeyError> {
-        if self.domains.contains_key(domain) {
-            return Ok(());
+        match self.locked(domain)? {
+            None => Ok(()),
+            Some((alias, wrapped, aad)) => {
+                let secret = self.effects.keys.unwrap(&alias, &wrapped, &aad)?;
+                self.take_secret(domain, &secret)
+            }
         }
-        let (alias, wrapped, committed) = self.wrapped(domain).ok_or(KeyError::NotFound)?;
-        let mut aad = self.context(b"menshen/0/domain-secret", domain);
-        aad.bytes(alias.as_str().as_bytes());
-        let bytes = self.effects.keys.unwrap(&alias, &wrapped, &aad.0)?;
-        let secret: Secret = Zeroizing::new(bytes.as_slice().try_into().map_err(|_| KeyError::Refused)?);
+    }
+
+    /// What unlocks a domain that is not unlocked: alias, wrapped secret, and what is authenticated with it.
+    fn locked(&self, domain: &Domain) -> Result<Option<(Alias, Vec<u8>, Vec<u8>)>, KeyError> {
+        if self.domains.contains_key(domain) {
+            return Ok(None);
+        }
+        let (alias, wrapped, _) = self.wrapped(domain).ok_or(KeyError::NotFound)?;
+        let aad = self.wrapping_context(&alias);
+        Ok(Some((alias, wrapped, aad)))
+    }
+
+    /// Takes a domain's unwrapped secret, if it is the one that the domain committed to.
+    fn take_secret(&mut self, domain: &Domain, secret: &[u8]) -> Result<(), KeyError> {
+        let (_, _, committed) = self.wrapped(domain).ok_or(KeyError::NotFound)?;
+        let secret: Secret = Zeroizing::new(secret.try_into().map_err(|_| KeyError::Refused)?);
         let (key, commitment) = self.domain_key(domain, &secret).ok_or(KeyError::Suspect)?;
         if !cipher::same(&commitment, &committed) {
             return Err(KeyError::Refused);
@@ -274,12 +303,19 @@ impl Inner {
         destroyed.at("write the keys")?;
         let of_domain = self.segments.iter().filter(|(_, segment)| segment.header.slice.domain == *domain);
         let ids: Vec<u64> = of_domain.map(|(id, _)| *id).collect();
-        self.remove(&ids, false)?;
+        // The files go once the bookkeeping is proven; without their key they are noise already.
+        match self.prove() {
+            Ok(()) => self.remove(&ids, false).map(|_| ())?,
+            Err(Error::Key(_)) => return Ok(Shredding::Pending),
+            Err(error) => return Err(error),
+        }
         if !gone {
             return Ok(Shredding::Pending);
         }
         let destroyed = self.table.destroy(|slot| match slot {
-            Slot::Domain { domain: d, .. } | Slot::Ledger { domain: d, .. } => d == domain,
+            Slot::Domain { domain: d, .. } | Slot::Ledger { domain: d, .. } | Slot::Payload { domain: d, .. } => {
+                d == domain
+            }
             _ => false,
         });
         destroyed.at("write the keys")?;

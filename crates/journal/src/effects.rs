@@ -78,12 +78,12 @@ pub trait Disk: Send + Sync {
     ///
     /// # Errors
     /// [`DiskError::NotFound`] among others.
-    fn open(&self, name: &str) -> Result<Box<dyn DiskFile>, DiskError>;
+    fn open(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError>;
     /// Creates an empty file.
     ///
     /// # Errors
     /// [`DiskError::AlreadyExists`] among others.
-    fn create(&self, name: &str) -> Result<Box<dyn DiskFile>, DiskError>;
+    fn create(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError>;
     /// Creates a sub-folder if it is not there.
     ///
     /// # Errors

@@ -77,6 +77,8 @@ impl From<DiskError> for OpenError {
 pub enum Error {
     /// The store's limit or the disk is full; nothing that was there is lost.
     Full,
+    /// The store belongs to the process that this one was forked from.
+    Busy,
     /// The folder or its disk is read-only.
     ReadOnly,
     /// The domain was closed; unlock it first.
@@ -118,6 +120,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Full => "store-full",
+            Self::Busy => "store-busy",
             Self::ReadOnly => "store-read-only",
             Self::Closed => "closed",
             Self::AlreadyExists => "domain-exists",
@@ -134,6 +137,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("the store or its disk is full"),
+            Self::Busy => f.write_str("the store belongs to the parent process; open one of its own in this one"),
             Self::ReadOnly => f.write_str("the store's folder is read-only"),
             Self::Closed => f.write_str("the domain is closed; unlock it first"),
             Self::AlreadyExists => f.write_str("the domain has a key already; take the next epoch"),

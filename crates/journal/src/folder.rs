@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -107,15 +108,15 @@ impl Disk for Folder {
         Ok(names)
     }
 
-    fn open(&self, name: &str) -> Result<Box<dyn DiskFile>, DiskError> {
+    fn open(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
         let file = OpenOptions::new().read(true).write(true).open(self.path.join(name));
-        Ok(Box::new(Opened(file.map_err(|error| reason(&error))?)))
+        Ok(Arc::new(Opened(file.map_err(|error| reason(&error))?)))
     }
 
-    fn create(&self, name: &str) -> Result<Box<dyn DiskFile>, DiskError> {
+    fn create(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create_new(true).mode(0o600).open(self.path.join(name));
-        Ok(Box::new(Opened(file.map_err(|error| reason(&error))?)))
+        Ok(Arc::new(Opened(file.map_err(|error| reason(&error))?)))
     }
 
     fn create_folder(&self, name: &str) -> Result<(), DiskError> {

@@ -25,6 +25,9 @@ pub(crate) enum Kind {
     Entry,
     Head,
     Manifest,
+    Checkpoint,
+    /// No frame of its own: the second seal in an entry's.
+    Payload,
 }
 
 impl Kind {
@@ -35,11 +38,14 @@ impl Kind {
             Self::Entry => [0xD6, 0x45],
             Self::Head => [0xD6, 0x48],
             Self::Manifest => [0xD6, 0x4D],
+            Self::Checkpoint => [0xD6, 0x43],
+            Self::Payload => [0xD6, 0x50],
         }
     }
 
     fn of(magic: [u8; 2]) -> Option<Self> {
-        [Self::Record, Self::Run, Self::Entry, Self::Head, Self::Manifest].into_iter().find(|k| k.magic() == magic)
+        let kinds = [Self::Record, Self::Run, Self::Entry, Self::Head, Self::Manifest, Self::Checkpoint];
+        kinds.into_iter().find(|kind| kind.magic() == magic)
     }
 }
 

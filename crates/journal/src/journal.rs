@@ -1,10 +1,10 @@
 //! The journal: opening a store and what is known of it while it is open.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::bytes::is_zero;
-use crate::cipher::Secret;
+use crate::cipher::{Algorithm, Secret};
 use crate::cursor::CursorTable;
 use crate::effects::{Disk, DiskError, DiskLock, Effects};
 use crate::error::{At, Error, OpenError};
@@ -12,8 +12,9 @@ use crate::keys::{KeyTable, Slot};
 use crate::ledger::LedgerTail;
 use crate::manifest::{self, Manifest};
 use crate::markers;
-use crate::names::{Domain, Label, Slice};
+use crate::names::{Alias, Domain, Label, Slice};
 use crate::segment::{self, Header, Segment};
+use crate::spares::Spare;
 
 /// How a store is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +23,13 @@ pub struct Options {
     pub cap_bytes: u64,
     /// A segment that reached this many bytes is followed by another.
     pub segment_bytes: u64,
+    /// How new segments are sealed. Those that are there are read as they were sealed.
+    pub algorithm: Algorithm,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cap_bytes: 64 * 1024 * 1024, segment_bytes: 4 * 1024 * 1024 }
+        Self { cap_bytes: 64 * 1024 * 1024, segment_bytes: 4 * 1024 * 1024, algorithm: Algorithm::default() }
     }
 }
 
@@ -52,6 +55,8 @@ pub struct OpenReport {
     pub damaged_keys: u64,
     /// Whether frames of the manifest were lost.
     pub manifest_damaged: bool,
+    /// Cursors that were not written by this store; their records are offered again. Known once the store's key is.
+    pub foreign_cursors: u64,
 }
 
 /// How a store is.
@@ -80,6 +85,8 @@ pub struct Health {
 pub struct Journal {
     pub(crate) effects: Effects,
     inner: Mutex<Inner>,
+    /// A flush has ended.
+    pub(crate) flushed: Condvar,
 }
 
 pub(crate) struct Inner {
@@ -90,20 +97,33 @@ pub(crate) struct Inner {
     pub(crate) table: KeyTable,
     pub(crate) cursors: CursorTable,
     pub(crate) manifest: Manifest,
+    /// Whether manifest and cursors are proven to be this store's own.
+    pub(crate) trusted: bool,
     pub(crate) segments: BTreeMap<u64, Segment>,
     /// The segment to append to, by slice without its generation.
     pub(crate) active: HashMap<Slice, u64>,
     pub(crate) next_segment: u64,
     pub(crate) domains: HashMap<Domain, Secret>,
     pub(crate) closed: HashSet<Domain>,
+    /// Keys that wait for a domain, unlocked.
+    pub(crate) spares: Vec<Spare>,
+    /// Aliases of keys that this process makes or made, whether or not a slot names them.
+    pub(crate) unnamed: HashSet<Alias>,
     pub(crate) ledgers: HashMap<Label, LedgerTail>,
     /// Where the records of a suspect segment went.
     pub(crate) moved: BTreeMap<u64, u64>,
     pub(crate) buffer: Vec<u8>,
     pub(crate) bytes: u64,
     pub(crate) damaged: u64,
-    pub(crate) uses: u64,
+    /// Appends so far; the last of them counts the uses of segments, too.
+    pub(crate) appends: u64,
+    /// Appends that are durable.
+    pub(crate) durable: u64,
+    /// Whether a thread is syncing files without the lock.
+    pub(crate) flushing: bool,
     pub(crate) report: OpenReport,
+    /// The process that opened the store.
+    pub(crate) process: u32,
     _lock: Box<dyn DiskLock>,
 }
 
@@ -117,7 +137,7 @@ impl Journal {
         let disk = Arc::clone(&effects.disk);
         let names = disk.list("").opening("list the folder")?;
         let is_ours = |name: &String| {
-            matches!(name.as_str(), "keys" | "cursor" | "segments")
+            matches!(name.as_str(), "keys" | "cursor" | "segments" | "reserve")
                 || manifest::number_of(name).is_some()
                 || markers::domain_of(name).is_some()
         };
@@ -129,15 +149,13 @@ impl Journal {
         let names = disk.list("").opening("list the folder")?;
         let mut table = KeyTable::load(&disk).opening("read the keys")?;
         let cursors = CursorTable::load(&disk).opening("read the cursors")?;
-        let numbers: Vec<u64> = names.iter().filter_map(|name| manifest::number_of(name)).collect();
-        let had_manifest = !numbers.is_empty();
-        let mut loaded = manifest::load(disk.as_ref(), numbers).opening("read the manifest")?;
+        let had_manifest = names.iter().any(|name| manifest::number_of(name).is_some());
+        let mut loaded = manifest::load(disk.as_ref(), None).opening("read the manifest")?;
         let files = Files::look(disk.as_ref()).opening("read the segments")?;
 
         let in_table = table.live().find_map(|slot| if let Slot::Store(id) = slot { Some(*id) } else { None });
         let known =
             in_table.or(loaded.state.store).or_else(|| files.headers.values().flatten().next().map(|h| h.store));
-        let is_new = known.is_none();
         let store = match known {
             Some(store) => store,
             None => {
@@ -156,7 +174,9 @@ impl Journal {
             // A manifest of another store says nothing about this one.
             loaded = loaded.empty();
         }
-        let damaged_manifest = (had_manifest || !is_new) && loaded.damaged;
+        // The first manifest is written when the store's key is there first.
+        let is_unused = !had_manifest && files.headers.is_empty() && cursors.is_empty();
+        let damaged_manifest = loaded.damaged && !is_unused;
         let mut inner = Inner {
             manifest: Manifest::from_loaded(&disk, store, loaded),
             disk,
@@ -164,19 +184,25 @@ impl Journal {
             store,
             table,
             cursors,
+            trusted: false,
             segments: BTreeMap::new(),
             active: HashMap::new(),
             next_segment: 0,
             domains: HashMap::new(),
             closed: HashSet::new(),
+            spares: Vec::new(),
+            unnamed: HashSet::new(),
             ledgers: HashMap::new(),
             moved: BTreeMap::new(),
             buffer: Vec::new(),
             bytes: 0,
             damaged: 0,
-            uses: 0,
+            appends: 0,
+            durable: 0,
+            flushing: false,
             report: OpenReport::default(),
             effects: effects.clone(),
+            process: std::process::id(),
             _lock: lock,
         };
         inner.disk.create_folder("segments").opening("create the folder of segments")?;
@@ -192,10 +218,7 @@ impl Journal {
         inner.report.manifest_damaged = damaged_manifest;
         inner.report.quarantined = files.unknown;
         inner.take_in(files, damaged_manifest).opening("read the segments")?;
-        if is_new {
-            inner.manifest.sync().opening("write the manifest")?;
-        }
-        Ok(Self { effects, inner: Mutex::new(inner) })
+        Ok(Self { effects, inner: Mutex::new(inner), flushed: Condvar::new() })
     }
 
     /// What opening found.
@@ -248,14 +271,14 @@ fn manifest_is_empty(disk: &dyn Disk, names: &[String]) -> bool {
 }
 
 /// The files of the folder of segments, with their own headers where those can be read.
-struct Files {
+pub(crate) struct Files {
     headers: BTreeMap<u64, Option<Header>>,
     /// Files whose names are no segment's.
-    unknown: u64,
+    pub(crate) unknown: u64,
 }
 
 impl Files {
-    fn look(disk: &dyn Disk) -> Result<Self, DiskError> {
+    pub(crate) fn look(disk: &dyn Disk) -> Result<Self, DiskError> {
         let mut files = Self { headers: BTreeMap::new(), unknown: 0 };
         for name in disk.list("segments")? {
             let id = u64::from_str_radix(&name, 16).ok().filter(|id| segment::name(*id).ends_with(&format!("/{name}")));
@@ -279,7 +302,7 @@ impl Files {
 
 impl Inner {
     /// Decides about every file of a segment: in use, finished, taken in, or left alone.
-    fn take_in(&mut self, mut files: Files, damaged_manifest: bool) -> Result<(), DiskError> {
+    pub(crate) fn take_in(&mut self, mut files: Files, damaged_manifest: bool) -> Result<(), DiskError> {
         // No store counts that far: a planted name must not use up the numbers. It is left alone.
         files.headers.retain(|id, _| *id < u64::MAX / 2);
         let highest = files.headers.last_key_value().map_or(0, |(id, _)| *id);
@@ -289,8 +312,6 @@ impl Inner {
         self.report.missing = self.manifest.state.listed.keys().filter(is_missing).count() as u64;
         for (id, own) in files.headers {
             if self.manifest.state.retired.contains(&id) {
-                // The removal was decided and did not come to its end. What cannot go now goes next time.
-                let _ = self.disk.remove(&segment::name(id));
                 continue;
             }
             let own = own.filter(|header| header.id == id && header.store == self.store);
@@ -339,11 +360,14 @@ impl Inner {
         if ids.is_empty() {
             return Ok(0);
         }
-        for id in ids {
-            let dropped = if count_as_dropped { self.undelivered(*id) } else { 0 };
-            self.manifest.append(&manifest::Entry::Retired { segment: *id, dropped }).at("write the manifest")?;
+        if self.say_retired(ids, count_as_dropped) == Err(Error::Full) {
+            // Only what goes can make room for saying that it goes.
+            for id in ids {
+                let emptied = self.disk.open(&segment::name(*id)).and_then(|file| file.set_length(0));
+                emptied.at("empty a segment")?;
+            }
+            self.say_retired(ids, count_as_dropped)?;
         }
-        self.manifest.sync().at("sync the manifest")?;
         let mut labels = HashSet::new();
         for id in ids {
             if let Some(segment) = self.segments.remove(id) {
@@ -363,6 +387,14 @@ impl Inner {
             }
         }
         Ok(ids.len() as u64)
+    }
+
+    fn say_retired(&mut self, ids: &[u64], count_as_dropped: bool) -> Result<(), Error> {
+        for id in ids {
+            let dropped = if count_as_dropped { self.undelivered(*id) } else { 0 };
+            self.manifest.append(&manifest::Entry::Retired { segment: *id, dropped }).at("write the manifest")?;
+        }
+        self.manifest.sync().at("sync the manifest")
     }
 
     /// Records of a segment that are not behind every cursor it has.

@@ -26,10 +26,39 @@ pub(crate) const MAX_NAME: usize = 256;
 #[derive(Clone)]
 pub(crate) enum Slot {
     Store([u8; 16]),
-    Domain { domain: Domain, alias: Alias, wrapped: Vec<u8>, commitment: [u8; 32] },
-    Slice { slice: Slice, label: u64, secret: Secret },
-    Label { kind: LabelKind, label: Label, name: String },
-    Ledger { domain: Domain, public_key: [u8; 32], sealed_seed: Vec<u8> },
+    Domain {
+        domain: Domain,
+        alias: Alias,
+        wrapped: Vec<u8>,
+        commitment: [u8; 32],
+    },
+    Slice {
+        slice: Slice,
+        label: u64,
+        secret: Secret,
+    },
+    Label {
+        kind: LabelKind,
+        label: Label,
+        name: String,
+    },
+    Ledger {
+        domain: Domain,
+        public_key: [u8; 32],
+        sealed_seed: Vec<u8>,
+    },
+    /// Protects the erasable half of a ledger's entries.
+    Payload {
+        domain: Domain,
+        label: u64,
+        secret: Secret,
+    },
+    /// A key that no domain has yet.
+    Spare {
+        alias: Alias,
+        wrapped: Vec<u8>,
+        commitment: [u8; 32],
+    },
 }
 
 impl Slot {
@@ -41,6 +70,8 @@ impl Slot {
             Self::Slice { .. } => 3,
             Self::Label { .. } => 4,
             Self::Ledger { .. } => 5,
+            Self::Payload { .. } => 6,
+            Self::Spare { .. } => 7,
         };
         out.u8(number).u64(generation);
         match self {
@@ -62,6 +93,13 @@ impl Slot {
             Self::Ledger { domain, public_key, sealed_seed } => {
                 write_domain(&mut out, domain);
                 out.bytes(public_key).short(sealed_seed);
+            }
+            Self::Spare { alias, wrapped, commitment } => {
+                out.short(alias.as_str().as_bytes()).short(wrapped).bytes(commitment);
+            }
+            Self::Payload { domain, label, secret } => {
+                write_domain(&mut out, domain);
+                out.u64(*label).bytes(secret.as_ref());
             }
         }
         out.0.resize(SLOT - 4, 0);
@@ -95,6 +133,14 @@ impl Slot {
                 let domain = read_domain(&mut read)?;
                 Self::Ledger { domain, public_key: read.array()?, sealed_seed: read.short()?.to_vec() }
             }
+            6 => {
+                let domain = read_domain(&mut read)?;
+                Self::Payload { domain, label: read.u64()?, secret: Zeroizing::new(read.array()?) }
+            }
+            7 => {
+                let alias = Alias::parse(std::str::from_utf8(read.short()?).ok()?).ok()?;
+                Self::Spare { alias, wrapped: read.short()?.to_vec(), commitment: read.array()? }
+            }
             _ => return None,
         };
         Some((generation, slot))
@@ -120,7 +166,7 @@ enum State {
 /// The file and what is in it.
 pub(crate) struct KeyTable {
     disk: Arc<dyn Disk>,
-    file: Option<Box<dyn DiskFile>>,
+    file: Option<Arc<dyn DiskFile>>,
     slots: Vec<State>,
     generation: u64,
 }

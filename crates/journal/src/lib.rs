@@ -12,6 +12,7 @@
 )]
 
 mod append;
+mod books;
 mod bytes;
 mod cipher;
 mod cursor;
@@ -19,6 +20,7 @@ mod delivery;
 mod domains;
 mod effects;
 mod error;
+mod flush;
 mod folder;
 mod frame;
 mod journal;
@@ -30,10 +32,13 @@ mod names;
 mod providers;
 mod ranges;
 mod read;
+mod reserve;
 mod segment;
 pub mod simulated;
+mod spares;
 
 pub use append::{Append, MAX_RECORD_BYTES};
+pub use cipher::Algorithm;
 pub use delivery::Expired;
 pub use domains::Shredding;
 pub use effects::{
@@ -43,7 +48,10 @@ pub use effects::{
 pub use error::{Error, OpenError};
 pub use folder::Folder;
 pub use journal::{Health, Journal, OpenReport, Options};
-pub use ledger::{Broken, Head, LedgerContents, LedgerEntry, Verdict, verify};
+pub use ledger::{
+    Broken, Hash, Head, LedgerCheckpoint, LedgerContents, LedgerEntry, LedgerName, ManifestState, NewEntry, Payload,
+    Verdict, inclusion_proof, is_included, verify,
+};
 pub use names::{Alias, BadAlias, Domain, Expiry, Label, LabelKind, Lane, RecordId};
 pub use providers::{FileKeys, MemoryKeys, SystemClock, SystemRandomness};
 pub use read::{Batch, Read, Record};

@@ -1,14 +1,18 @@
 //! The file `manifest.N`: frames that say which segments there are, which are gone, and what a cursor cannot say.
 //!
-//! Append only. `manifest.N+1` is complete and synced before `manifest.N` goes; the highest complete one wins.
+//! Append only. `manifest.N+1` is complete and synced before `manifest.N` goes; the highest complete one wins. Each
+//! frame carries the code of the one before and its own, under a key of the store: a frame that was not written here,
+//! or that stands elsewhere than it was written, is none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::bytes::{Reader, Writer};
+use crate::cipher::{self, CODE, CodeKey};
 use crate::cursor::Position;
 use crate::effects::{Disk, DiskError, DiskFile};
 use crate::frame::{self, FrameReader, Kind, Step};
+use crate::ledger::ManifestState;
 use crate::names::Label;
 use crate::ranges::Ranges;
 use crate::segment::{self, Header, Mark};
@@ -50,6 +54,15 @@ pub(crate) enum Entry {
         new: Header,
     },
     Dropped(u64),
+    /// A ledger's state is sealed at this place.
+    Checkpoint {
+        segment: u64,
+        place: Position,
+    },
+    /// What was sealed there no longer stands for anything.
+    Uncheckpointed {
+        segment: u64,
+    },
     Complete,
 }
 
@@ -88,6 +101,12 @@ impl Entry {
             Self::Complete => {
                 out.u8(9);
             }
+            Self::Checkpoint { segment, place } => {
+                out.u8(10).u64(*segment).u64(place.sequence).u64(place.offset).u64(place.run);
+            }
+            Self::Uncheckpointed { segment } => {
+                out.u8(11).u64(*segment);
+            }
         }
         out.0
     }
@@ -119,6 +138,14 @@ impl Entry {
             7 => Self::Replaced { old: read.u64()?, new: Header::decode(read.bytes(segment::HEADER)?)? },
             8 => Self::Dropped(read.u64()?),
             9 => Self::Complete,
+            10 => {
+                let segment = read.u64()?;
+                Self::Checkpoint {
+                    segment,
+                    place: Position { sequence: read.u64()?, offset: read.u64()?, run: read.u64()? },
+                }
+            }
+            11 => Self::Uncheckpointed { segment: read.u64()? },
             _ => return None,
         })
     }
@@ -136,6 +163,8 @@ pub(crate) struct State {
     pub(crate) delivered: BTreeMap<(u64, Label), Ranges>,
     pub(crate) refused: BTreeMap<(u64, Label), Ranges>,
     pub(crate) dropped: u64,
+    /// The last checkpoint in each segment of a ledger.
+    pub(crate) checkpoints: BTreeMap<u64, Position>,
 }
 
 impl State {
@@ -147,6 +176,7 @@ impl State {
     fn retire(&mut self, segment: u64) {
         self.listed.remove(&segment);
         self.retired.insert(segment);
+        self.checkpoints.remove(&segment);
         self.delivered.retain(|(of, _), _| *of != segment);
         self.refused.retain(|(of, _), _| *of != segment);
     }
@@ -187,6 +217,12 @@ impl State {
                 self.retire(*old);
             }
             Entry::Dropped(count) => self.dropped += count,
+            Entry::Checkpoint { segment, place } => {
+                self.checkpoints.insert(*segment, *place);
+            }
+            Entry::Uncheckpointed { segment } => {
+                self.checkpoints.remove(segment);
+            }
             Entry::Complete => {}
         }
     }
@@ -205,6 +241,9 @@ impl State {
         for ((segment, endpoint), ranges) in &self.refused {
             out.push(Entry::Refused { segment: *segment, endpoint: *endpoint, ranges: ranges.clone() });
         }
+        for (segment, place) in &self.checkpoints {
+            out.push(Entry::Checkpoint { segment: *segment, place: *place });
+        }
         out.push(Entry::Complete);
         out
     }
@@ -215,14 +254,28 @@ pub(crate) struct Manifest {
     disk: Arc<dyn Disk>,
     pub(crate) state: State,
     store: [u8; 16],
+    /// The file's own number, and the highest there is.
     number: u64,
-    file: Option<Box<dyn DiskFile>>,
+    highest: u64,
+    file: Option<Arc<dyn DiskFile>>,
     end: u64,
     sequence: u64,
+    /// The code of the last frame.
+    last: [u8; CODE],
+    /// The codes of all frames.
+    codes: HashSet<[u8; CODE]>,
+    /// There once the store's own key is: no frame is written without it.
+    key: Option<CodeKey>,
     fresh_length: u64,
     dirty: bool,
     /// Frames were lost or a write failed: the file is to be written anew.
     broken: bool,
+}
+
+/// A manifest that is being synced without the lock.
+pub(crate) struct Unsynced {
+    pub(crate) file: Arc<dyn DiskFile>,
+    number: u64,
 }
 
 struct Read {
@@ -231,26 +284,49 @@ struct Read {
     damaged: bool,
     end: u64,
     sequence: u64,
-    file: Box<dyn DiskFile>,
+    last: [u8; CODE],
+    codes: HashSet<[u8; CODE]>,
+    file: Arc<dyn DiskFile>,
 }
 
-fn read(disk: &dyn Disk, number: u64) -> Result<Read, DiskError> {
+/// What tells that a frame was written here: the key, and the store that it is of.
+pub(crate) type Proof<'a> = (&'a CodeKey, &'a [u8; 16]);
+
+fn code((key, store): Proof<'_>, number: u64, sequence: u64, last: &[u8; CODE], entry: &[u8]) -> [u8; CODE] {
+    key.code(&[b"menshen/0/manifest", store, &number.to_le_bytes(), &sequence.to_le_bytes(), last, entry])
+}
+
+/// Splits a frame's body into the code of the frame before, its own, and the entry.
+fn split(body: &[u8]) -> Option<([u8; CODE], [u8; CODE], &[u8])> {
+    let mut read = Reader(body);
+    Some((read.array()?, read.array()?, read.0))
+}
+
+fn read(disk: &dyn Disk, number: u64, proof: Option<Proof<'_>>) -> Result<Read, DiskError> {
     let file = disk.open(&name(number))?;
     let mut state = State::default();
-    let (mut complete, mut damaged, mut sequence) = (false, false, 0);
+    let (mut complete, mut damaged, mut sequence, mut last) = (false, false, 0, [0; CODE]);
+    let mut codes = HashSet::new();
     let mut reader = FrameReader::new(file.as_ref(), 0)?;
     let end = loop {
         match reader.next()? {
             Step::Frame(found) if found.kind == Kind::Manifest => {
-                damaged |= found.sequence != sequence;
-                sequence = found.sequence + 1;
-                match Entry::decode(reader.body(&found)) {
-                    Some(entry) => {
-                        complete |= entry == Entry::Complete;
-                        state.apply(&entry);
-                    }
-                    None => damaged = true,
-                }
+                let frame = split(reader.body(&found)).filter(|(before, own, entry)| {
+                    proof.is_none_or(|proof| {
+                        let expected = code(proof, number, found.sequence, before, entry);
+                        cipher::same(&expected, own)
+                    })
+                });
+                let entry = frame.and_then(|(before, own, entry)| Some((before, own, Entry::decode(entry)?)));
+                let Some((before, own, entry)) = entry else {
+                    damaged = true;
+                    continue;
+                };
+                damaged |= found.sequence != sequence || before != last;
+                (sequence, last) = (found.sequence + 1, own);
+                codes.insert(own);
+                complete |= entry == Entry::Complete;
+                state.apply(&entry);
             }
             Step::Frame(_) | Step::Damage => damaged = true,
             Step::End { end, torn } => {
@@ -259,7 +335,7 @@ fn read(disk: &dyn Disk, number: u64) -> Result<Read, DiskError> {
             }
         }
     };
-    Ok(Read { state, complete, damaged, end, sequence, file })
+    Ok(Read { state, complete, damaged, end, sequence, last, codes, file })
 }
 
 fn name(number: u64) -> String {
@@ -277,36 +353,56 @@ pub(crate) struct Loaded {
     pub(crate) state: State,
     /// Frames are missing: what the manifest does not list may still be wanted.
     pub(crate) damaged: bool,
+    /// Its own number, and the highest there is.
     number: u64,
-    file: Option<Box<dyn DiskFile>>,
+    highest: u64,
+    file: Option<Arc<dyn DiskFile>>,
     end: u64,
     sequence: u64,
+    last: [u8; CODE],
+    codes: HashSet<[u8; CODE]>,
 }
 
 impl Loaded {
     /// The same file, as if nothing could be read in it.
     pub(crate) fn empty(&self) -> Self {
-        Self { state: State::default(), damaged: true, number: self.number, file: None, end: 0, sequence: 0 }
+        Self::unread(State::default(), self.highest)
+    }
+
+    fn unread(state: State, highest: u64) -> Self {
+        Self {
+            state,
+            damaged: true,
+            number: highest,
+            highest,
+            file: None,
+            end: 0,
+            sequence: 0,
+            last: [0; CODE],
+            codes: HashSet::new(),
+        }
     }
 }
 
-/// Reads the highest complete manifest of these numbers, or what is left of the highest.
-pub(crate) fn load(disk: &dyn Disk, mut numbers: Vec<u64>) -> Result<Loaded, DiskError> {
+/// Reads the highest complete manifest, or what is left of the highest. Without a proof every whole frame counts;
+/// with one only those that were written here.
+pub(crate) fn load(disk: &dyn Disk, proof: Option<Proof<'_>>) -> Result<Loaded, DiskError> {
+    let mut numbers: Vec<u64> = disk.list("")?.iter().filter_map(|name| number_of(name)).collect();
     numbers.sort_unstable();
     let highest = numbers.last().copied().unwrap_or(0);
     let mut partial: Option<Read> = None;
     for number in numbers.iter().rev() {
-        let found = read(disk, *number)?;
+        let found = read(disk, *number, proof)?;
         if found.complete {
-            let Read { state, damaged, end, sequence, file, .. } = found;
-            return Ok(Loaded { state, damaged, number: highest, file: Some(file), end, sequence });
+            let Read { state, damaged, end, sequence, last, codes, file, .. } = found;
+            let file = Some(file);
+            return Ok(Loaded { state, damaged, number: *number, highest, file, end, sequence, last, codes });
         }
         if partial.as_ref().is_none_or(|known| known.state.store.is_none()) {
             partial = Some(found);
         }
     }
-    let state = partial.map(|found| found.state).unwrap_or_default();
-    Ok(Loaded { state, damaged: true, number: highest, file: None, end: 0, sequence: 0 })
+    Ok(Loaded::unread(partial.map(|found| found.state).unwrap_or_default(), highest))
 }
 
 impl Manifest {
@@ -317,9 +413,13 @@ impl Manifest {
             state: loaded.state,
             store,
             number: loaded.number,
+            highest: loaded.highest,
             file: loaded.file,
             end: loaded.end,
             sequence: loaded.sequence,
+            last: loaded.last,
+            codes: loaded.codes,
+            key: None,
             fresh_length: 0,
             // A process that was killed may have left frames that only the system's memory has.
             dirty: true,
@@ -338,22 +438,69 @@ impl Manifest {
         if self.broken || long {
             self.rotate()?;
         }
-        let Some(file) = &self.file else { return Err(DiskError::Io) };
+        let (Some(file), Some(key)) = (&self.file, &self.key) else { return Err(DiskError::Io) };
         let mut bytes = Vec::new();
-        frame::push(&mut bytes, Kind::Manifest, self.sequence, &entry.encode());
+        let last = push(&mut bytes, (key, &self.store), self.number, self.sequence, &self.last, entry);
         self.dirty = true;
         if let Err(error) = file.write_at(self.end, &bytes) {
-            self.broken = true;
+            // Cutting off what was written needs no room; where it fails, the file is written anew.
+            self.broken = file.set_length(self.end).is_err();
             return Err(error);
         }
         self.end += bytes.len() as u64;
         self.sequence += 1;
+        self.last = last;
+        self.codes.insert(last);
         self.state.apply(entry);
         Ok(())
     }
 
-    /// Makes all frames survive a power loss.
+    /// Whether no manifest was ever begun, as far as can be seen: the store's first key comes before it.
+    pub(crate) fn is_unwritten(&self) -> bool {
+        self.highest == 0 && self.state.store.is_none()
+    }
+
+    /// How far it goes now.
+    pub(crate) fn state_of(&self) -> ManifestState {
+        ManifestState { number: self.number, code: self.last }
+    }
+
+    /// Whether it went as far as a head says.
+    pub(crate) fn has_been(&self, state: &ManifestState) -> bool {
+        self.number > state.number || (self.number == state.number && self.codes.contains(&state.code))
+    }
+
+    /// Takes the key that codes the frames.
+    pub(crate) fn set_key(&mut self, key: CodeKey) {
+        self.key = Some(key);
+    }
+
+    /// Whether another reading found the same frames.
+    pub(crate) fn is_as(&self, loaded: &Loaded) -> bool {
+        !loaded.damaged
+            && (self.number, self.sequence, self.last) == (loaded.number, loaded.sequence, loaded.last)
+            && self.state.store == loaded.state.store
+    }
+
+    /// What is to be synced, without holding the store's lock; a broken manifest is written anew here.
+    pub(crate) fn begin_sync(&mut self) -> Result<Option<Unsynced>, DiskError> {
+        if self.broken {
+            self.sync()?;
+        }
+        let Some(file) = self.file.as_ref().filter(|_| self.dirty && self.key.is_some()) else { return Ok(None) };
+        self.dirty = false;
+        Ok(Some(Unsynced { file: Arc::clone(file), number: self.number }))
+    }
+
+    pub(crate) fn sync_failed(&mut self, unsynced: &Unsynced) {
+        self.broken |= unsynced.number == self.number;
+    }
+
+    /// Makes all frames survive a power loss. Before the store's key is there nothing was written.
     pub(crate) fn sync(&mut self) -> Result<(), DiskError> {
+        if self.key.is_none() {
+            return Ok(());
+        }
         if self.broken {
             return self.rotate();
         }
@@ -370,21 +517,26 @@ impl Manifest {
     /// Writes a new manifest, complete and synced, then removes the older ones.
     fn rotate(&mut self) -> Result<(), DiskError> {
         self.broken = true;
+        let Some(key) = &self.key else { return Err(DiskError::Io) };
         let there: BTreeSet<String> = self.disk.list("segments")?.into_iter().collect();
         self.state.retired.retain(|id| there.contains(&format!("{id:016x}")));
-        self.number += 1;
-        let file = self.disk.create(&name(self.number))?;
+        self.highest += 1;
+        let number = self.highest;
+        let file = self.disk.create(&name(number))?;
         let mut bytes = Vec::new();
-        let mut sequence = 0;
+        let (mut sequence, mut last) = (0, [0; CODE]);
+        let mut codes = HashSet::new();
         for entry in self.state.entries(self.store) {
-            frame::push(&mut bytes, Kind::Manifest, sequence, &entry.encode());
+            last = push(&mut bytes, (key, &self.store), number, sequence, &last, &entry);
+            codes.insert(last);
             sequence += 1;
         }
         file.write_at(0, &bytes)?;
         file.sync()?;
         self.disk.sync_folder("")?;
+        (self.number, self.codes) = (number, codes);
         self.end = bytes.len() as u64;
-        (self.sequence, self.fresh_length) = (sequence, self.end);
+        (self.sequence, self.last, self.fresh_length) = (sequence, last, self.end);
         self.file = Some(file);
         (self.dirty, self.broken) = (false, false);
         // Older ones that cannot be removed now do no harm: the highest complete one wins.
@@ -393,4 +545,19 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// Appends a frame to a buffer; its code.
+fn push(
+    bytes: &mut Vec<u8>,
+    proof: Proof<'_>,
+    number: u64,
+    sequence: u64,
+    last: &[u8; CODE],
+    entry: &Entry,
+) -> [u8; CODE] {
+    let entry = entry.encode();
+    let own = code(proof, number, sequence, last, &entry);
+    frame::push(bytes, Kind::Manifest, sequence, &[&last[..], &own, &entry].concat());
+    own
 }

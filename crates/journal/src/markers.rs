@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
-use crate::bytes::Writer;
+use crate::bytes::{Writer, checked};
+use crate::cipher::{CODE, CodeKey, same};
 use crate::effects::{Disk, DiskError};
 use crate::error::Error;
-use crate::journal::Journal;
+use crate::journal::{Inner, Journal};
 use crate::keys::write_domain;
 use crate::names::{Domain, Label};
 
 const PREFIX: &str = "denied-";
+const MAGIC: &[u8] = b"menshen denied\n";
 
 /// The file's name says it all; its content only repeats it for whoever looks.
 fn name(store: &[u8; 16], domain: &Domain) -> String {
@@ -34,16 +36,20 @@ pub(crate) fn domain_of(name: &str) -> Option<(u32, Domain)> {
     parts.next().is_none().then_some((store, domain))
 }
 
-fn write(disk: &dyn Disk, name: &str, store: &[u8; 16], domain: &Domain) -> Result<(), DiskError> {
+/// What stands in a marker before its code: a magic, the store, the domain.
+fn fields(store: &[u8; 16], domain: &Domain) -> Writer {
     let mut out = Writer::default();
-    out.bytes(b"menshen denied\n").bytes(store);
+    out.bytes(MAGIC).bytes(store);
     write_domain(&mut out, domain);
-    out.checksum();
+    out
+}
+
+fn write(disk: &dyn Disk, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
     let file = match disk.create(name) {
         Err(DiskError::AlreadyExists) => disk.open(name)?,
         other => other?,
     };
-    file.write_at(0, &out.0)?;
+    file.write_at(0, bytes)?;
     file.sync()?;
     disk.sync_folder("")
 }
@@ -53,17 +59,25 @@ impl Journal {
         std::iter::once(&self.effects.disk).chain(&self.effects.marker_disks)
     }
 
-    /// Marks a domain as denied, synced, in the store's folder and in every marker folder.
+    /// Marks a domain as denied, synced, in the store's folder and in every marker folder. Where the store's key is
+    /// in memory the marker proves that it is this store's own.
     ///
     /// # Errors
     /// No folder took the marker.
     pub fn mark_denied(&self, domain: &Domain) -> Result<(), Error> {
         let store = self.store_id();
         let name = name(&store, domain);
+        let mut bytes = fields(&store, domain);
+        let code = self.inner().marker_code(&store, domain).unwrap_or([0; CODE]);
+        bytes.bytes(&code).checksum();
         let mut first = None;
         let mut written = false;
         for disk in self.marker_disks() {
-            match write(disk.as_ref(), &name, &store, domain) {
+            let mut wrote = write(disk.as_ref(), &name, &bytes.0);
+            if wrote == Err(DiskError::Full) && self.inner().release_reserve() {
+                wrote = write(disk.as_ref(), &name, &bytes.0);
+            }
+            match wrote {
                 Ok(()) => written = true,
                 Err(error) => first = first.or(Some(error)),
             }
@@ -87,6 +101,22 @@ impl Journal {
         domains
     }
 
+    /// Whether a marker of a domain was written by this store while its key was there, and not planted. Until the
+    /// store's own key is there again nothing is proven.
+    #[must_use]
+    pub fn is_denial_proven(&self, domain: &Domain) -> bool {
+        let store = self.store_id();
+        let name = name(&store, domain);
+        let Some(code) = self.inner().marker_code(&store, domain) else { return false };
+        self.marker_disks().any(|disk| {
+            let length = MAGIC.len() + 16 + 24 + CODE + 4;
+            let mut bytes = vec![0; length];
+            let read = disk.open(&name).and_then(|file| file.read_at(0, &mut bytes));
+            let content = if read == Ok(length) { checked(&bytes) } else { None };
+            content.and_then(|content| content.split_last_chunk::<CODE>()).is_some_and(|(_, own)| same(own, &code))
+        })
+    }
+
     /// Removes the markers of a domain.
     ///
     /// # Errors
@@ -101,5 +131,14 @@ impl Journal {
             }
         }
         failed.map_or(Ok(()), |error| Err(Error::from_disk(error, "remove a denial marker")))
+    }
+}
+
+impl Inner {
+    /// The code of a marker, where the store's key is in memory: a denial waits for no key store.
+    fn marker_code(&mut self, store: &[u8; 16], domain: &Domain) -> Option<[u8; CODE]> {
+        self.domains.contains_key(&Domain::STORE).then_some(())?;
+        let key = CodeKey::new(&self.derive(&Domain::STORE, b"menshen/0/marker").ok()?);
+        Some(key.code(&[&fields(store, domain).0]))
     }
 }

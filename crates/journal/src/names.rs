@@ -12,7 +12,9 @@ impl Label {
     /// The purpose of an essential domain.
     pub const ESSENTIAL: Self = Self(0);
 
-    pub(crate) fn from_number(number: u64) -> Self {
+    /// The label with this number.
+    #[must_use]
+    pub fn from_number(number: u64) -> Self {
         Self(number)
     }
 
@@ -96,6 +98,10 @@ pub struct Expiry {
     pub at_ms: i64,
     /// The width of the bucket in milliseconds: the key goes at most that much later. 0: never.
     pub bucket_ms: u64,
+    /// When it was made. Since a boot nobody can set that clock back.
+    pub(crate) made: Now,
+    /// How long it lives, in milliseconds, by whichever clock is stricter.
+    pub(crate) lives_ms: u64,
 }
 
 /// One hour, the narrowest bucket.
@@ -106,13 +112,15 @@ impl Expiry {
     #[must_use]
     pub fn after(now: &Now, duration_ms: u64) -> Self {
         let duration = i64::try_from(duration_ms).unwrap_or(i64::MAX);
-        Self { at_ms: now.wall_ms.saturating_add(duration), bucket_ms: (duration_ms / 8).max(HOUR_MS) }
+        let at_ms = now.wall_ms.saturating_add(duration);
+        Self { at_ms, bucket_ms: (duration_ms / 8).max(HOUR_MS), made: *now, lives_ms: duration_ms }
     }
 
     /// What never ends by time.
     #[must_use]
     pub fn never() -> Self {
-        Self { at_ms: i64::MAX, bucket_ms: 0 }
+        let made = Now { wall_ms: 0, since_boot_ms: 0, boot: 0 };
+        Self { at_ms: i64::MAX, bucket_ms: 0, made, lives_ms: u64::MAX }
     }
 }
 
@@ -155,23 +163,26 @@ pub struct RecordId {
     pub(crate) sequence: u64,
 }
 
-/// The name of a platform key: random, so that it says nothing.
+/// The name of a platform key: the beginning of the store's random id, then random, so that it says nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Alias(String);
 
 impl Alias {
-    /// A new one, of 128 random bits.
-    ///
-    /// # Errors
-    /// The source of randomness failed.
-    pub fn random(randomness: &dyn Randomness) -> Result<Self, RandomnessError> {
-        let mut bytes = [0; 16];
+    /// A new one of a store, with 96 random bits.
+    pub(crate) fn random(store: &[u8; 16], randomness: &dyn Randomness) -> Result<Self, RandomnessError> {
+        let mut bytes = [0; 12];
         randomness.fill(&mut bytes)?;
-        let mut text = String::from("menshen-");
-        for byte in bytes {
-            text.push_str(&format!("{byte:02x}"));
-        }
-        Ok(Self(text))
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self(Self::beginning(store) + &digits))
+    }
+
+    fn beginning([a, b, c, d, ..]: &[u8; 16]) -> String {
+        format!("menshen-{a:02x}{b:02x}{c:02x}{d:02x}")
+    }
+
+    /// Whether a store made it.
+    pub(crate) fn is_of(&self, store: &[u8; 16]) -> bool {
+        self.0.starts_with(&Self::beginning(store))
     }
 
     /// Reads one: `menshen-` and 32 hexadecimal digits.

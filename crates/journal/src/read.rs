@@ -6,9 +6,9 @@ use zeroize::Zeroizing;
 
 use crate::append::PREFIX;
 use crate::bytes::Reader;
-use crate::cipher::{self, SealingKey, Secret};
+use crate::cipher::{self, Algorithm, SealingKey, Secret};
 use crate::cursor::Position;
-use crate::effects::{DiskError, DiskFile, KeyError};
+use crate::effects::{DiskError, DiskFile, KeyError, Now};
 use crate::error::{At, Error};
 use crate::frame::{FrameReader, Kind, Step};
 use crate::journal::{Inner, Journal};
@@ -75,7 +75,7 @@ impl Journal {
     /// # Errors
     /// The disk failed.
     pub fn read_batch(&self, read: &Read<'_>) -> Result<Batch, Error> {
-        self.inner().read_batch(read)
+        self.proven()?.read_batch(read)
     }
 
     /// Whole records of a domain on disk, those already delivered but not yet removed included.
@@ -106,6 +106,7 @@ enum RunKey {
 /// Unseals what runs of one segment sealed.
 pub(crate) struct Unsealer {
     slice_key: Secret,
+    algorithm: Algorithm,
     hash: [u8; 32],
     run: RunKey,
     run_offset: u64,
@@ -119,8 +120,9 @@ pub(crate) enum Unsealing {
 }
 
 impl Unsealer {
-    pub(crate) fn new(slice_key: Secret, hash: [u8; 32]) -> Self {
-        Self { slice_key, hash, run: RunKey::Unknown, run_offset: 0 }
+    pub(crate) fn new(slice_key: Secret, segment: &Segment) -> Self {
+        let (algorithm, hash) = (segment.header.algorithm, segment.hash);
+        Self { slice_key, algorithm, hash, run: RunKey::Unknown, run_offset: 0 }
     }
 
     /// Takes in a run's header; the second copy changes nothing.
@@ -135,22 +137,24 @@ impl Unsealer {
         self.run = if !cipher::same(&commitment, &header.commitment) {
             RunKey::Wrong
         } else {
-            SealingKey::new(&key).map_or(RunKey::Unknown, |key| RunKey::Good { first, key: Box::new(key) })
+            SealingKey::new(self.algorithm, &key)
+                .map_or(RunKey::Unknown, |key| RunKey::Good { first, key: Box::new(key) })
         };
     }
 
     /// Finds the header of the run that wrote at a place, of which one copy may be damaged.
-    fn enter_at(&mut self, file: &dyn DiskFile, offset: u64) -> Result<(), DiskError> {
+    pub(crate) fn enter_at(&mut self, file: &dyn DiskFile, offset: u64) -> Result<Option<RunHeader>, DiskError> {
         let mut reader = FrameReader::new(file, offset)?;
         for _ in 0..2 {
             if let Step::Frame(found) = reader.next()? {
                 if found.kind == Kind::Run && found.offset <= offset + RUN_FRAME {
-                    self.enter(found.offset, found.sequence, reader.body(&found));
+                    self.enter(offset, found.sequence, reader.body(&found));
+                    return Ok(RunHeader::decode(found.sequence, reader.body(&found)));
                 }
-                return Ok(());
+                return Ok(None);
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     pub(crate) fn run_offset(&self) -> u64 {
@@ -170,13 +174,30 @@ impl Unsealer {
     }
 }
 
-/// Expiry and body of an unsealed record.
-pub(crate) fn split(plain: &[u8]) -> Option<(i64, &[u8])> {
-    let mut read = Reader(plain);
-    let at_ms = i64::from_le_bytes(read.array()?);
-    let length = usize::try_from(read.u32()?).ok()?;
-    debug_assert_eq!(plain.len() - read.0.len(), PREFIX);
-    Some((at_ms, read.bytes(length)?))
+/// What is sealed with a record's body.
+struct Plain<'a> {
+    expires_ms: i64,
+    boot: u32,
+    made_ms: u64,
+    lives_ms: u64,
+    body: &'a [u8],
+}
+
+impl<'a> Plain<'a> {
+    fn read(plain: &'a [u8]) -> Option<Self> {
+        let mut read = Reader(plain);
+        let expires_ms = i64::from_le_bytes(read.array()?);
+        let (boot, made_ms, lives_ms) = (read.u32()?, read.u64()?, read.u64()?);
+        let length = usize::try_from(read.u32()?).ok()?;
+        debug_assert_eq!(plain.len() - read.0.len(), PREFIX);
+        Some(Self { expires_ms, boot, made_ms, lives_ms, body: read.bytes(length)? })
+    }
+
+    /// By the wall clock, or by the clock since boot while the device was not started anew: the stricter counts.
+    fn has_ended(&self, now: &Now) -> bool {
+        let lived = now.since_boot_ms.saturating_sub(self.made_ms);
+        self.expires_ms <= now.wall_ms || (self.boot == now.boot && lived >= self.lives_ms)
+    }
 }
 
 impl Inner {
@@ -225,7 +246,7 @@ impl Inner {
             };
             // Taken out while it is read, so that what is learnt can be noted in it.
             let Some(mut segment) = self.segments.remove(&id) else { continue };
-            let done = self.read_segment(&mut segment, key, read, now.wall_ms, &mut batch, &mut left);
+            let done = self.read_segment(&mut segment, key, read, &now, &mut batch, &mut left);
             self.segments.insert(id, segment);
             if !done.at("read a segment")? {
                 break;
@@ -241,7 +262,7 @@ impl Inner {
         segment: &mut Segment,
         key: Secret,
         read: &Read<'_>,
-        now_ms: i64,
+        now: &Now,
         batch: &mut Batch,
         left: &mut usize,
     ) -> Result<bool, DiskError> {
@@ -257,7 +278,7 @@ impl Inner {
                 &opened
             }
         };
-        let room = self.read_file(segment, file.as_ref(), key, read, now_ms, batch, left);
+        let room = self.read_file(segment, file.as_ref(), key, read, now, batch, left);
         if segment.run.is_some() {
             segment.file = Some(opened);
         }
@@ -271,7 +292,7 @@ impl Inner {
         file: &dyn DiskFile,
         key: Secret,
         read: &Read<'_>,
-        now_ms: i64,
+        now: &Now,
         batch: &mut Batch,
         left: &mut usize,
     ) -> Result<bool, DiskError> {
@@ -279,7 +300,7 @@ impl Inner {
         let up_to = self.cursors.up_to(id, read.endpoint);
         let place = segment.place_before(up_to);
         let mut expected = place.sequence;
-        let mut unsealer = Unsealer::new(key, segment.hash);
+        let mut unsealer = Unsealer::new(key, segment);
         if place.offset > segment::HEADER as u64 {
             unsealer.enter_at(file, place.run)?;
         }
@@ -320,20 +341,20 @@ impl Inner {
                     continue;
                 }
             };
-            let Some((expires_ms, body)) = split(&plain) else {
+            let Some(plain) = Plain::read(&plain) else {
                 batch.damaged = batch.damaged.saturating_add(lose(segment, sequence, sequence.saturating_add(1)));
                 continue;
             };
-            if expires_ms <= now_ms {
+            if plain.has_ended(now) {
                 batch.expired += 1;
                 segment.gaps.insert(sequence, sequence + 1);
                 continue;
             }
-            if body.len() > *left && !batch.records.is_empty() {
+            if plain.body.len() > *left && !batch.records.is_empty() {
                 return Ok(false);
             }
-            *left = left.saturating_sub(body.len());
-            let body = Zeroizing::new(body.to_vec());
+            *left = left.saturating_sub(plain.body.len());
+            let (body, expires_ms) = (Zeroizing::new(plain.body.to_vec()), plain.expires_ms);
             batch.records.push(Record { id: record, domain: segment.header.slice.domain, expires_ms, body });
         }
         batch.damaged = batch.damaged.saturating_add(lose(segment, expected, segment.next));
@@ -392,10 +413,12 @@ impl Inner {
         use crate::frame::HEADER;
         let Some(segment) = self.segments.get(&old) else { return Err(Error::Io { operation: "find a segment" }) };
         let (slice, label, next) = (segment.header.slice, segment.header.label, segment.next);
-        let mut unsealer = match self.slice_key(&slice, label)? {
-            Some(key) => Unsealer::new(key, segment_hash(&self.segments, old)),
+        let key = match self.slice_key(&slice, label)? {
+            Some(key) => key,
             None => return Err(Error::Key(KeyError::NotFound)),
         };
+        let Some(segment) = self.segments.get(&old) else { return Err(Error::Io { operation: "find a segment" }) };
+        let mut unsealer = Unsealer::new(key, segment);
         let file = self.disk.open(&segment::name(old)).at("read a segment")?;
         let mut lost = 0;
         let mut expected = 0;
@@ -433,16 +456,11 @@ impl Inner {
         segment.unsynced = false;
         let header = segment.header.clone();
         for (endpoint, up_to) in self.cursors.of(old) {
-            let start = Position { sequence: 0, offset: 0, run: 0 };
-            self.cursors.advance(new, endpoint, up_to, start).at("write the cursors")?;
+            self.cursors.advance(&self.store, new, endpoint, up_to).at("write the cursors")?;
         }
-        self.cursors.sync().at("sync the cursors")?;
+        self.cursors.sync(&self.store).at("sync the cursors")?;
         Ok((lost, header))
     }
-}
-
-fn segment_hash(segments: &std::collections::BTreeMap<u64, Segment>, id: u64) -> [u8; 32] {
-    segments.get(&id).map_or([0; 32], |segment| segment.hash)
 }
 
 /// Notes that these records will never be read; how many of them were not known to be lost.

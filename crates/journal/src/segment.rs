@@ -1,9 +1,10 @@
 //! Segments: one file of one slice, made of runs. What one opening of the store wrote is a run with a key of its own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::bytes::{Reader, Writer, checked};
-use crate::cipher::{self, Secret};
+use crate::cipher::{self, Algorithm, Secret};
 use crate::cursor::Position;
 use crate::effects::{DiskError, DiskFile};
 use crate::frame::{self, FrameReader, Kind, Step};
@@ -14,10 +15,10 @@ use crate::ranges::Ranges;
 /// Length of a segment's header.
 pub(crate) const HEADER: usize = 128;
 const MAGIC: &[u8; 8] = b"menshen\x01";
-/// ChaCha20-Poly1305 with keys by HKDF-SHA-256.
-const ALGORITHM: u8 = 1;
+/// 0 until the format is final.
+const FORMAT: u8 = 0;
 /// Bytes in a run's header, which stands there twice.
-const RUN_BODY: usize = 64;
+const RUN_BODY: usize = 72;
 /// How far the second copy of a run's header is behind the first.
 pub(crate) const RUN_FRAME: u64 = (frame::HEADER + RUN_BODY) as u64;
 /// A place is remembered at each so many records.
@@ -28,6 +29,7 @@ const STRIDE: u64 = 64;
 pub(crate) struct Header {
     pub(crate) store: [u8; 16],
     pub(crate) id: u64,
+    pub(crate) algorithm: Algorithm,
     pub(crate) slice: Slice,
     /// The slice's random label: a slice made anew is another.
     pub(crate) label: u64,
@@ -36,7 +38,8 @@ pub(crate) struct Header {
 impl Header {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Writer(Vec::with_capacity(HEADER));
-        out.bytes(MAGIC).u8(0).u8(ALGORITHM).u8(self.slice.lane.number()).u8(0).bytes(&self.store).u64(self.id);
+        out.bytes(MAGIC).u8(FORMAT).u8(self.algorithm.number()).u8(self.slice.lane.number()).u8(0);
+        out.bytes(&self.store).u64(self.id);
         write_domain(&mut out, &self.slice.domain);
         out.u64(self.slice.width).u64(self.slice.bucket).u32(self.slice.generation).u64(self.label);
         out.0.resize(HEADER - 4, 0);
@@ -46,16 +49,17 @@ impl Header {
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut read = Reader(checked(bytes)?);
-        if read.array::<8>()? != *MAGIC || read.u8()? != 0 || read.u8()? != ALGORITHM {
+        if read.array::<8>()? != *MAGIC || read.u8()? != FORMAT {
             return None;
         }
+        let algorithm = Algorithm::from_number(read.u8()?)?;
         let lane = Lane::from_number(read.u8()?)?;
         read.u8()?;
         let store = read.array()?;
         let id = read.u64()?;
         let domain = read_domain(&mut read)?;
         let slice = Slice { domain, lane, width: read.u64()?, bucket: read.u64()?, generation: read.u32()? };
-        Some(Self { store, id, slice, label: read.u64()? })
+        Some(Self { store, id, algorithm, slice, label: read.u64()? })
     }
 
     pub(crate) fn hash(&self) -> [u8; 32] {
@@ -73,13 +77,15 @@ pub(crate) struct RunHeader {
     pub(crate) first: u64,
     pub(crate) salt: [u8; 32],
     pub(crate) commitment: [u8; 32],
+    /// In a ledger the label of the secret under which the payloads are sealed; 0 elsewhere.
+    pub(crate) payload: u64,
 }
 
 impl RunHeader {
     /// Both copies.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut body = Writer(Vec::with_capacity(RUN_BODY));
-        body.bytes(&self.salt).bytes(&self.commitment);
+        body.bytes(&self.salt).bytes(&self.commitment).u64(self.payload);
         let mut out = Vec::with_capacity(2 * (frame::HEADER + RUN_BODY));
         frame::push(&mut out, Kind::Run, self.first, &body.0);
         frame::push(&mut out, Kind::Run, self.first, &body.0);
@@ -88,7 +94,7 @@ impl RunHeader {
 
     pub(crate) fn decode(first: u64, body: &[u8]) -> Option<Self> {
         let mut read = Reader(body);
-        Some(Self { first, salt: read.array()?, commitment: read.array()? })
+        Some(Self { first, salt: read.array()?, commitment: read.array()?, payload: read.u64()? })
     }
 }
 
@@ -102,7 +108,12 @@ pub(crate) fn run_key(slice_key: &Secret, hash: &[u8; 32], salt: &[u8; 32]) -> O
 /// What a seal in a frame is bound to beside its key: segment, kind, place, length.
 pub(crate) fn aad(hash: &[u8; 32], kind: Kind, sequence: u64, length: usize) -> [u8; 64] {
     let mut out = [0; 64];
-    let label: &[u8; 16] = if kind == Kind::Entry { b"menshen/0/ledger" } else { b"menshen/0/record" };
+    let label: &[u8; 16] = match kind {
+        Kind::Entry => b"menshen/0/ledger",
+        Kind::Payload => b"menshen/0/erases",
+        Kind::Checkpoint => b"menshen/0/checks",
+        Kind::Record | Kind::Run | Kind::Head | Kind::Manifest => b"menshen/0/record",
+    };
     let fields = label.iter().chain(hash).copied().chain(sequence.to_le_bytes()).chain((length as u64).to_le_bytes());
     for (to, from) in out.iter_mut().zip(fields) {
         *to = from;
@@ -115,8 +126,33 @@ pub(crate) struct Run {
     pub(crate) key: cipher::SealingKey,
     /// Where its header stands.
     pub(crate) offset: u64,
-    /// The next nonce, from 0.
+    /// The sequence number whose nonce is 0.
     pub(crate) first: u64,
+    /// The further keys of a ledger's run.
+    pub(crate) ledger: Option<LedgerRun>,
+}
+
+/// The keys of a ledger's run beside the one that seals its statements.
+pub(crate) struct LedgerRun {
+    pub(crate) payload: cipher::SealingKey,
+    pub(crate) checkpoint: cipher::SealingKey,
+}
+
+impl LedgerRun {
+    /// The key of payloads, where their secret is there, and the key of checkpoints.
+    pub(crate) fn derive(
+        slice_key: &Secret,
+        payload_key: Option<&Secret>,
+        hash: &[u8; 32],
+        salt: &[u8; 32],
+    ) -> Option<(Option<cipher::SealingKey>, cipher::SealingKey)> {
+        let key = |from: &Secret, label: &[u8]| {
+            let key = cipher::derive(salt, from.as_ref(), &[label, hash])?;
+            cipher::SealingKey::new(Algorithm::default(), &key)
+        };
+        let payload = payload_key.and_then(|payload| key(payload, b"menshen/0/payload-run"));
+        Some((payload, key(slice_key, b"menshen/0/checkpoint-run")?))
+    }
 }
 
 /// What is known of a segment while the store is open.
@@ -140,7 +176,7 @@ pub(crate) struct Segment {
     /// Its last sync failed: its records are to be written anew elsewhere.
     pub(crate) suspect: bool,
     pub(crate) unsynced: bool,
-    pub(crate) file: Option<Box<dyn DiskFile>>,
+    pub(crate) file: Option<Arc<dyn DiskFile>>,
     pub(crate) run: Option<Run>,
     pub(crate) used: u64,
     /// Where its last mark stands, and the syncs since.
@@ -241,7 +277,7 @@ impl Segment {
                     }
                     // A ledger counts anew from its last head where a batch was not finished.
                     Kind::Entry => self.records += 1,
-                    Kind::Record | Kind::Head | Kind::Manifest => {}
+                    Kind::Record | Kind::Head | Kind::Manifest | Kind::Payload | Kind::Checkpoint => {}
                 },
                 Step::Damage => self.clean = false,
                 Step::End { end, torn } => {

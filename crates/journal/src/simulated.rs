@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::effects::{
     Anchor, AnchorError, DeviceClock, Disk, DiskError, DiskFile, DiskLock, Now, Randomness, RandomnessError,
@@ -55,6 +56,9 @@ struct Image {
     syncs: u64,
     fault: Option<Fault>,
     locked: bool,
+    /// Bytes that all files may have together.
+    capacity: Option<u64>,
+    sync_time: Duration,
 }
 
 fn apply(data: &mut Vec<u8>, change: &Change) {
@@ -88,6 +92,20 @@ impl Image {
             Some(Fault::HalfThenNothing(n)) if n == at => Ok(true),
             Some(Fault::HalfThenNothing(n)) if n < at => Err(DiskError::Io),
             _ => Ok(false),
+        }
+    }
+
+    fn used(&self) -> u64 {
+        self.live.values().filter_map(|node| self.nodes.get(*node)).map(|node| node.live.len() as u64).sum()
+    }
+
+    /// Whether a file may grow to a length.
+    fn has_room(&self, node: usize, length: u64) -> Result<(), DiskError> {
+        let now = self.nodes.get(node).map_or(0, |node| node.live.len() as u64);
+        let more = length.saturating_sub(now);
+        match self.capacity {
+            Some(capacity) if more > 0 && self.used() + more > capacity => Err(DiskError::Full),
+            _ => Ok(()),
         }
     }
 
@@ -197,6 +215,22 @@ impl SimulatedDisk {
         self.image().operations
     }
 
+    /// How many bytes all files may have together, holes not counted out; no limit without it.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.image().capacity = bytes;
+    }
+
+    /// How long a sync takes, with nothing else held up.
+    pub fn set_sync_time(&self, time: Duration) {
+        self.image().sync_time = time;
+    }
+
+    /// Bytes of all files.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.image().used()
+    }
+
     /// Bytes given to writes, and syncs of files, so far.
     #[must_use]
     pub fn totals(&self) -> (u64, u64) {
@@ -271,12 +305,12 @@ impl Disk for SimulatedDisk {
         Ok(names.into_iter().collect())
     }
 
-    fn open(&self, name: &str) -> Result<Box<dyn DiskFile>, DiskError> {
+    fn open(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
         let node = self.image().live.get(name).copied().ok_or(DiskError::NotFound)?;
-        Ok(Box::new(SimulatedFile { disk: self.clone(), node }))
+        Ok(Arc::new(SimulatedFile { disk: self.clone(), node }))
     }
 
-    fn create(&self, name: &str) -> Result<Box<dyn DiskFile>, DiskError> {
+    fn create(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
         let mut image = self.image();
         image.step()?;
         if image.live.contains_key(name) {
@@ -286,7 +320,7 @@ impl Disk for SimulatedDisk {
         image.nodes.push(Node::default());
         image.live.insert(name.to_owned(), node);
         drop(image);
-        Ok(Box::new(SimulatedFile { disk: self.clone(), node }))
+        Ok(Arc::new(SimulatedFile { disk: self.clone(), node }))
     }
 
     fn create_folder(&self, _: &str) -> Result<(), DiskError> {
@@ -335,6 +369,7 @@ impl DiskFile for SimulatedFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
         let mut image = self.disk.image();
         let half = image.step()?;
+        image.has_room(self.node, offset.saturating_add(bytes.len() as u64))?;
         let length = if half { bytes.len() / 2 } else { bytes.len() };
         let done = bytes.get(..length).unwrap_or(bytes).to_vec();
         image.written += done.len() as u64;
@@ -345,11 +380,16 @@ impl DiskFile for SimulatedFile {
     fn set_length(&self, length: u64) -> Result<(), DiskError> {
         let mut image = self.disk.image();
         image.step()?;
+        image.has_room(self.node, length)?;
         image.change(self.node, Change::Length(length));
         Ok(())
     }
 
     fn sync(&self) -> Result<(), DiskError> {
+        let time = self.disk.image().sync_time;
+        if !time.is_zero() {
+            std::thread::sleep(time);
+        }
         let mut image = self.disk.image();
         let stepped = image.step();
         image.syncs += 1;

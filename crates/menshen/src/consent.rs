@@ -1,5 +1,6 @@
 //! The acts that open and close purposes: a yes, a no, agreeing to a policy, destroying what ended.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use menshen_journal::{Alias, Domain, Now, Shredding};
@@ -106,8 +107,7 @@ impl Core {
         while taken(epoch) {
             epoch = epoch.saturating_add(1);
         }
-        let alias = Alias::random(shared.randomness.as_ref())?;
-        shared.journal.create_domain(&Domain { account: self.account, purpose: label, epoch }, &alias)?;
+        let alias = shared.journal.create_domain(&Domain { account: self.account, purpose: label, epoch })?;
         Ok((epoch, alias))
     }
 
@@ -314,6 +314,18 @@ impl Core {
             })
         })
         .collect()
+    }
+
+    /// How many grants may follow: as many as there are purposes that wait for one.
+    pub(crate) fn consents(&self) -> usize {
+        let waits = |id: &str| self.state.purposes.get(id).is_none_or(|state| state.alias.is_none());
+        self.policy.purposes().filter(|(_, id, _)| waits(id.as_str())).count()
+    }
+
+    /// Every key that the ledger names.
+    pub(crate) fn aliases(&self) -> BTreeSet<Alias> {
+        let named = self.state.purposes.values().filter_map(|state| state.alias.as_deref());
+        named.filter_map(|alias| Alias::parse(alias).ok()).collect()
     }
 
     /// Destroys the keys of ended epochs, expires what is old, takes up what an earlier try could not finish.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use menshen_journal::{Alias, Domain, Journal, Label, LabelKind, Now, Verdict as LedgerVerdict};
+use menshen_journal::{Alias, Domain, Journal, Label, LabelKind, NewEntry, Now, Verdict as LedgerVerdict};
 use menshen_policy::document::{LegalBasis, Permission, Text};
 use menshen_policy::{Change, Identity, Policy, RulesInForce};
 
 use crate::account::{Account, Status};
+use crate::consent::Refusal;
 use crate::denial::Remedy;
 use crate::entry::{Entry, What};
 use crate::error::Error;
@@ -155,7 +156,7 @@ impl Core {
             return Err(error);
         }
         if journal.alias(&essential).is_none() {
-            journal.create_domain(&essential, &Alias::random(shared.randomness.as_ref())?)?;
+            journal.create_domain(&essential)?;
         }
         let contents = journal.ledger_read(self.account)?;
         if contents.verdict != LedgerVerdict::Sound {
@@ -168,8 +169,10 @@ impl Core {
         }
         let mut state = Account::default();
         for entry in contents.entries.iter().filter(|entry| entry.signed) {
-            let entry: Entry = serde_json::from_slice(&entry.bytes)
-                .map_err(|_| Error::LedgerBroken { sequence: Some(entry.sequence) })?;
+            // What was erased grants nothing.
+            let Some(payload) = &entry.payload else { continue };
+            let entry = Entry::join(&entry.statement, &payload.bytes)
+                .ok_or(Error::LedgerBroken { sequence: Some(entry.sequence) })?;
             state.apply(&entry);
         }
         self.state = state;
@@ -252,8 +255,8 @@ impl Core {
         Ok(())
     }
 
-    /// A denial marker closes its epoch even where the entry could not be written. It has no proof, so it
-    /// destroys nothing. It stays while the key of its epoch may be there, because files put back from an older
+    /// A denial marker closes its epoch even where the entry could not be written. One without proof destroys nothing:
+    /// a planted file must not destroy what the person agreed to keep. It stays while the key of its epoch may be there, because files put back from an older
     /// copy know nothing of the denial.
     fn take_in_markers(&mut self, shared: &Shared) -> Result<(), Error> {
         let account = self.account;
@@ -265,8 +268,14 @@ impl Core {
             let is_statutory = self.policy.purpose(&purpose).is_some_and(|p| p.legal_basis == LegalBasis::LegalDuty);
             let is_live = means.epoch == state.epoch && matches!(state.status, Status::Given { .. } | Status::Opened);
             if is_live && !is_statutory {
-                self.commit(shared, vec![What::DeniedByMarker { purpose: purpose.clone(), epoch: means.epoch }])?;
+                if shared.journal.is_denial_proven(&domain) {
+                    // This store wrote it while its key was there: the withdrawal is completed without a question.
+                    self.deny(shared, &purpose, Refusal::Withdrawn)?;
+                } else {
+                    self.commit(shared, vec![What::DeniedByMarker { purpose: purpose.clone(), epoch: means.epoch }])?;
+                }
             }
+            let state = self.state.purposes.get(&purpose).cloned().unwrap_or_default();
             let may_have_key = means.epoch > state.epoch
                 || (means.epoch == state.epoch && state.alias.is_some())
                 || self.state.to_shred.contains(&(purpose, means.epoch));
@@ -285,9 +294,13 @@ impl Core {
         self.unknown_keys.clear();
         for (purpose, state) in &self.state.purposes {
             let Some(alias) = state.alias.as_deref().and_then(|alias| Alias::parse(alias).ok()) else { continue };
+            // The names of labels stand in clear: a domain counts only with the key that the signed entry names.
+            let is_its_own = self.domain(&shared.journal, purpose).is_ok_and(|domain| {
+                domain.and_then(|domain| shared.journal.alias(&domain)).is_some_and(|known| known == alias)
+            });
             match shared.keys.exists(&alias) {
-                Ok(true) => {}
-                Ok(false) => {
+                Ok(true) if is_its_own => {}
+                Ok(_) => {
                     self.missing_keys.insert(purpose.clone());
                 }
                 Err(_) => {
@@ -304,13 +317,16 @@ impl Core {
             .into_iter()
             .map(|what| Entry { at: now.wall_ms, up: now.since_boot_ms, boot: now.boot, what })
             .collect();
-        let bytes = entries
-            .iter()
-            .map(serde_json::to_vec)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| Error::Internal { what: "ledger entry" })?;
-        let slices: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
-        shared.journal.ledger_append(self.account, &slices)?;
+        let halves = entries.iter().map(Entry::split).collect::<Option<Vec<_>>>();
+        let halves = halves.ok_or(Error::Internal { what: "ledger entry" })?;
+        let new: Vec<NewEntry<'_>> =
+            halves.iter().map(|(statement, payload)| NewEntry { statement, payload }).collect();
+        // Only a denial may use up the room that is kept for one.
+        if entries.iter().any(|entry| entry.what.is_denial()) {
+            shared.journal.ledger_append_denial(self.account, &new)?;
+        } else {
+            shared.journal.ledger_append(self.account, &new)?;
+        }
         let place = self.state.subject.place.clone();
         for entry in &entries {
             self.state.apply(entry);

@@ -89,6 +89,37 @@ pub(crate) enum What {
     InFlightAtWithdrawal { purpose: String, upload: u64, delivered: bool },
 }
 
+impl What {
+    /// Whether it says no, or ends what a yes opened.
+    pub(crate) fn is_denial(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. } | Self::Withdrawn { .. } | Self::DeniedByMarker { .. } | Self::NoticeDeclined { .. }
+        )
+    }
+}
+
+/// What of an entry stays when its account is erased: when, and of which type.
+const STATEMENT: [&str; 4] = ["at", "up", "boot", "type"];
+
+impl Entry {
+    /// The statement, which stays, and the payload, which can be erased.
+    pub(crate) fn split(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let Ok(serde_json::Value::Object(all)) = serde_json::to_value(self) else { return None };
+        let (statement, payload): (serde_json::Map<_, _>, serde_json::Map<_, _>) =
+            all.into_iter().partition(|(key, _)| STATEMENT.contains(&key.as_str()));
+        Some((serde_json::to_vec(&statement).ok()?, serde_json::to_vec(&payload).ok()?))
+    }
+
+    /// Puts the two halves together again.
+    pub(crate) fn join(statement: &[u8], payload: &[u8]) -> Option<Self> {
+        let mut all: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(statement).ok()?;
+        let payload: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(payload).ok()?;
+        all.extend(payload.into_iter().filter(|(key, _)| !STATEMENT.contains(&key.as_str())));
+        serde_json::from_value(serde_json::Value::Object(all)).ok()
+    }
+}
+
 /// What stood on the screen when the person answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shown {
@@ -181,10 +212,11 @@ mod tests {
             shown: Shown { locale: "en".into(), text: "00".into() },
         };
         let entry = Entry { at: 1, up: 2, boot: 3, what };
-        let bytes = serde_json::to_vec(&entry).unwrap();
-        let back: Entry = serde_json::from_slice(&bytes).unwrap();
+        let (statement, payload) = entry.split().unwrap();
+        let back = Entry::join(&statement, &payload).unwrap();
         assert_eq!(back.what, entry.what);
         assert_eq!((back.at, back.up, back.boot), (1, 2, 3));
-        assert!(String::from_utf8(bytes).unwrap().contains(r#""type":"refused""#));
+        assert_eq!(String::from_utf8(statement).unwrap(), r#"{"at":1,"boot":3,"type":"refused","up":2}"#);
+        assert!(String::from_utf8(payload).unwrap().contains("usage-statistics"));
     }
 }

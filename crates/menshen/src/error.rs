@@ -136,11 +136,6 @@ pub enum Error {
         /// Where.
         what: &'static str,
     },
-    /// The transport of the library could not be built or used.
-    Transport {
-        /// A stable code.
-        code: &'static str,
-    },
 }
 
 impl Error {
@@ -175,7 +170,6 @@ impl Error {
             Self::Io { .. } => "io",
             Self::LedgerBroken { .. } => "ledger-broken",
             Self::Internal { .. } => "internal",
-            Self::Transport { .. } => "transport",
         }
     }
 }
@@ -242,7 +236,6 @@ impl fmt::Display for Error {
             }
             Self::LedgerBroken { sequence: None } => f.write_str("the ledger does not verify; every gate is closed"),
             Self::Internal { what } => write!(f, "internal inconsistency ({what}); please report it"),
-            Self::Transport { code } => write!(f, "the transport failed ({code})"),
         }
     }
 }

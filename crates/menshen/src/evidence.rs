@@ -1,6 +1,6 @@
 //! Evidence: receipts for the person, the ledger as a document, and its verification without the store.
 
-use menshen_journal::{Head, LedgerEntry};
+use menshen_journal::{Head, Label, LedgerEntry, LedgerName, ManifestState, Payload};
 use menshen_policy::PackIdentity;
 use menshen_policy::document::{LegalBasis, Text};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,7 @@ struct Export {
     format: String,
     store: String,
     account: String,
+    epoch: u64,
     public_key: String,
     entries: Vec<ExportedEntry>,
 }
@@ -55,11 +56,89 @@ struct Export {
 #[serde(deny_unknown_fields)]
 struct ExportedEntry {
     sequence: u64,
-    entry: String,
-    hash: String,
-    /// The signature over the head at this entry, where one was made.
+    statement: String,
+    /// What of the entry can be erased; absent where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    signature: Option<String>,
+    payload: Option<ExportedPayload>,
+    /// SHA-256 of the payload's salt and text.
+    commitment: String,
+    leaf: String,
+    /// The head behind this entry, where one was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    head: Option<ExportedHead>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExportedPayload {
+    salt: String,
+    text: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExportedHead {
+    root: String,
+    manifest_number: u64,
+    manifest_code: String,
+    signature: String,
+}
+
+impl ExportedEntry {
+    fn of(entry: &LedgerEntry) -> Result<Self, Error> {
+        let text = |bytes: &[u8]| {
+            let text = std::str::from_utf8(bytes).map_err(|_| Error::Internal { what: "entry" });
+            text.map(str::to_owned)
+        };
+        let payload = match &entry.payload {
+            None => None,
+            Some(payload) => Some(ExportedPayload { salt: hex(&payload.salt), text: text(&payload.bytes)? }),
+        };
+        Ok(Self {
+            sequence: entry.sequence,
+            statement: text(&entry.statement)?,
+            payload,
+            commitment: hex(&entry.commitment),
+            leaf: hex(&entry.leaf),
+            head: entry.head.as_ref().map(|head| ExportedHead {
+                root: hex(&head.root),
+                manifest_number: head.manifest.number,
+                manifest_code: hex(&head.manifest.code),
+                signature: hex(&head.signature),
+            }),
+        })
+    }
+
+    fn read(&self) -> Option<LedgerEntry> {
+        let payload = match &self.payload {
+            None => None,
+            Some(payload) => {
+                Some(Payload { salt: array(&payload.salt)?, bytes: payload.text.clone().into_bytes().into() })
+            }
+        };
+        let head = match &self.head {
+            None => None,
+            Some(head) => Some(Head {
+                size: self.sequence.checked_add(1)?,
+                root: array(&head.root)?,
+                manifest: ManifestState { number: head.manifest_number, code: array(&head.manifest_code)? },
+                signature: array(&head.signature)?,
+            }),
+        };
+        Some(LedgerEntry {
+            sequence: self.sequence,
+            statement: self.statement.clone().into_bytes().into(),
+            payload,
+            commitment: array(&self.commitment)?,
+            leaf: array(&self.leaf)?,
+            signed: head.is_some(),
+            head,
+        })
+    }
+}
+
+fn array<const N: usize>(text: &str) -> Option<[u8; N]> {
+    unhex(text)?.try_into().ok()
 }
 
 const FORMAT: &str = "menshen/ledger/0";
@@ -99,7 +178,7 @@ impl Session {
                 };
                 // The latest entry that opened this epoch.
                 let found = contents.entries.iter().rev().find_map(|entry| {
-                    let parsed: Entry = serde_json::from_slice(&entry.bytes).ok()?;
+                    let parsed = Entry::join(&entry.statement, &entry.payload.as_ref()?.bytes)?;
                     match &parsed.what {
                         What::Granted { purpose, epoch, .. } | What::Opened { purpose, epoch, .. }
                             if purpose == id.as_str() && *epoch == state.epoch =>
@@ -124,7 +203,7 @@ impl Session {
                 let recipient = |id: &String| named(document.recipients.get(id.as_str()).map(|r| &r.name), id);
                 let receipt = Receipt {
                     schema_version: "menshen/receipt/0",
-                    record_id: hex(&entry.hash),
+                    record_id: hex(&entry.leaf),
                     policy: PolicyRef {
                         id: &under.policy_id,
                         version: &under.policy_version,
@@ -164,23 +243,12 @@ impl Session {
             core.load(shared)?;
             let contents = shared.journal.ledger_read(core.account)?;
             let public_key = contents.public_key.map(|key| hex(&key)).unwrap_or_default();
-            let entries = contents
-                .entries
-                .iter()
-                .map(|entry| {
-                    let text = std::str::from_utf8(&entry.bytes).map_err(|_| Error::Internal { what: "entry" })?;
-                    Ok(ExportedEntry {
-                        sequence: entry.sequence,
-                        entry: text.to_owned(),
-                        hash: hex(&entry.hash),
-                        signature: entry.head.as_ref().map(|head| hex(&head.signature)),
-                    })
-                })
-                .collect::<Result<Vec<_>, Error>>()?;
+            let entries = contents.entries.iter().map(ExportedEntry::of).collect::<Result<Vec<_>, Error>>()?;
             let export = Export {
                 format: FORMAT.to_owned(),
                 store: hex(&shared.journal.store_id()),
                 account: format!("{:016x}", core.account.number()),
+                epoch: contents.name.epoch,
                 public_key,
                 entries,
             };
@@ -204,32 +272,19 @@ impl Session {
 pub fn verify_ledger(export: &str) -> LedgerVerdict {
     let Ok(export) = serde_json::from_str::<Export>(export) else { return LedgerVerdict::Unreadable };
     let parsed = (|| {
-        let key: [u8; 32] = unhex(&export.public_key)?.try_into().ok()?;
-        let store: [u8; 16] = unhex(&export.store)?.try_into().ok()?;
-        let account = u64::from_str_radix(&export.account, 16).ok()?;
-        Some((key, store, account))
+        let account = Label::from_number(u64::from_str_radix(&export.account, 16).ok()?);
+        Some((array(&export.public_key)?, LedgerName { store: array(&export.store)?, account, epoch: export.epoch }))
     })();
-    let Some((key, store, account)) = parsed else { return LedgerVerdict::Unreadable };
+    let Some((key, name)) = parsed else { return LedgerVerdict::Unreadable };
     if export.format != FORMAT {
         return LedgerVerdict::Unreadable;
     }
     let mut entries = Vec::with_capacity(export.entries.len());
     for entry in &export.entries {
-        let read = (|| {
-            let hash: [u8; 32] = unhex(&entry.hash)?.try_into().ok()?;
-            let head = match &entry.signature {
-                None => None,
-                Some(signature) => {
-                    Some(Head { sequence: entry.sequence, hash, signature: unhex(signature)?.try_into().ok()? })
-                }
-            };
-            Some((hash, head))
-        })();
-        let Some((hash, head)) = read else { return LedgerVerdict::Broken { sequence: entry.sequence } };
-        let bytes = entry.entry.clone().into_bytes();
-        entries.push(LedgerEntry { sequence: entry.sequence, bytes: bytes.into(), hash, signed: head.is_some(), head });
+        let Some(read) = entry.read() else { return LedgerVerdict::Broken { sequence: entry.sequence } };
+        entries.push(read);
     }
-    match menshen_journal::verify(&key, &store, account, entries.iter()) {
+    match menshen_journal::verify(&key, &name, &entries) {
         Ok(count) => LedgerVerdict::Sound { entries: count },
         Err(broken) => LedgerVerdict::Broken { sequence: broken.sequence },
     }

@@ -364,7 +364,16 @@ impl Session {
     /// # Errors
     /// The store or the key store failed; what is left is done by a later call.
     pub fn maintain(&self) -> Result<Maintained, Error> {
-        self.with_core(|core, shared| core.maintain(shared))
+        let done = self.with_core(|core, shared| core.maintain(shared))?;
+        // With a slow key store, and without holding up anybody who asks or records meanwhile.
+        let (consents, named) = self.read(|core, _| (core.consents(), core.aliases()));
+        let journal = &self.shared().journal;
+        let prepared = journal.fill_spares(consents).and_then(|()| journal.sweep_keys(&|alias| named.contains(alias)));
+        match prepared {
+            // What is prepared for later may wait until later.
+            Ok(_) | Err(menshen_journal::Error::Key(_) | menshen_journal::Error::Full) => Ok(done),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Every purpose with its state, for a settings screen.

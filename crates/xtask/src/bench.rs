@@ -17,12 +17,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut missing = Vec::new();
     let kotlin = Maven::ensure().map(|maven| {
         let library = generate::run(workspace, Profile::Release)?;
-        maven.test(workspace, &library, Some(KOTLIN_COST))
+        maven.test(workspace, &library, Some(KOTLIN_COST), None)
     });
     let swift = Swift::ensure().map(|swift| {
         let library = generate::run(workspace, Profile::Release)?;
         let only = ["--configuration", "release", "--filter", SWIFT_COST];
-        swift.test(workspace, &library, &only)
+        swift.test(workspace, &library, &only, None)
     });
     for (language, outcome) in [("Kotlin (JVM)", kotlin), ("Swift", swift)] {
         match outcome {

@@ -5,6 +5,7 @@ use crate::records::{self, Comparison, Records};
 use crate::workspace::Workspace;
 use crate::{files, process, tools};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -57,28 +58,48 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
 
 fn report(sent: &Records, received: &Records) -> Result<()> {
     let Comparison { sent: count, equal, different } = records::compare(sent, received);
-    println!("{count} sent, {equal} equal, {} different", different.len());
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    sent.values().flatten().for_each(|record| *kinds.entry(&record.event).or_default() += 1);
+    let kinds: Vec<String> = kinds.iter().map(|(event, count)| format!("{count} {event}")).collect();
+    println!("{count} sent ({}), {equal} equal, {} different", kinds.join(", "), different.len());
     for sentence in different.iter().take(20) {
         println!("  {sentence}");
     }
     if count == 0 {
         return Err(Failure::new("the program sent no record"));
     }
-    let planted = records::compare(&with_one_change(sent), received).different.len();
-    println!("control: one attribute changed before comparing, {} different", planted);
-    if different.is_empty() && planted != 1 {
-        return Err(Failure::new("the comparison did not find a planted change"));
+    if !different.is_empty() {
+        return Err(Failure::new("the collector wrote something else than was sent"));
     }
-    if different.is_empty() { Ok(()) } else { Err(Failure::new("the collector wrote something else than was sent")) }
+    let (changed, planted) = with_planted_changes(sent);
+    let found = records::compare(&changed, received).different;
+    println!("control: {planted} records changed before comparing, {} different", found.len());
+    for sentence in &found {
+        println!("  {sentence}");
+    }
+    if planted < 2 || found.len() != planted {
+        return Err(Failure::new("the comparison did not find each planted change"));
+    }
+    Ok(())
 }
 
-/// The same records, with one more attribute in the first: what a lost attribute looks like.
-fn with_one_change(sent: &Records) -> Records {
+/// The same records, one with another attribute, which is what a lost one looks like, and one with its integer at a
+/// 64-bit limit off by one, which is what a number that went through a double looks like; and how many were changed.
+fn with_planted_changes(sent: &Records) -> (Records, usize) {
     let mut changed = sent.clone();
-    if let Some(record) = changed.values_mut().next().and_then(|records| records.first_mut()) {
+    let mut planted = 0;
+    let at_limit = Value::from(i64::MAX);
+    let mut records = changed.values_mut().flatten();
+    if let Some(record) = records.by_ref().find(|record| !record.attributes.values().any(|value| *value == at_limit)) {
         record.attributes.insert("planted".into(), Value::from("change"));
+        planted += 1;
     }
-    changed
+    let mut values = changed.values_mut().flatten().flat_map(|record| record.attributes.iter_mut());
+    if let Some((_, value)) = values.find(|(_, value)| **value == at_limit) {
+        *value = Value::from(i64::MAX - 1);
+        planted += 1;
+    }
+    (changed, planted)
 }
 
 /// A running collector; ended with this value at the latest.

@@ -1,5 +1,6 @@
 //! The Kotlin tests on the JVM: a JDK, Maven, the host library through JNA.
 
+use crate::disk::SmallDisk;
 use crate::failure::{During, Failure, Result};
 use crate::process::{self, Watched};
 use crate::tools;
@@ -24,8 +25,14 @@ impl Maven {
         if is_present() { Ok(Self(())) } else { Err(Failure::new(ADVICE)) }
     }
 
-    /// Runs Maven's test phase, of one test class if one is named.
-    pub(crate) fn test(&self, workspace: &Workspace, library: &Path, class: Option<&str>) -> Result<Watched> {
+    /// Runs Maven's test phase, of one test class if one is named, with a small disk mounted if there is one.
+    pub(crate) fn test(
+        &self,
+        workspace: &Workspace,
+        library: &Path,
+        class: Option<&str>,
+        disk: Option<&SmallDisk>,
+    ) -> Result<Watched> {
         let pom = workspace.android().join("pom.xml");
         let downloaded = downloaded_stamp(&pom)?;
         let mut maven = Command::new("mvn");
@@ -43,7 +50,8 @@ impl Maven {
         } else {
             eprintln!("first run with this pom.xml: Maven downloads about 100 MB, one or two minutes");
         }
-        let watched = process::watch(maven.arg("test"))?;
+        maven.arg("test");
+        let watched = process::watch(&mut SmallDisk::mounted(disk, maven))?;
         if let (true, Some(stamp)) = (watched.success, downloaded) {
             fs::write(&stamp, "").during(stamp.display())?;
         }

@@ -5,9 +5,11 @@
 )]
 
 mod api;
+mod bad_input;
 mod bench;
 mod collector;
 mod declarations;
+mod disk;
 mod failure;
 mod files;
 mod generate;

@@ -52,15 +52,20 @@ pub(crate) fn received(file: &str) -> Result<Records> {
     let mut records = Records::new();
     for line in file.lines() {
         let request: Value = serde_json::from_str(line).during("the collector's file")?;
-        for log in leaves(&request, &["resourceLogs", "scopeLogs", "logRecords"]) {
-            let mut attributes = key_values(log.get("attributes"))?;
-            let uid = match attributes.get(UID) {
-                Some(Value::String(uid)) => uid.clone(),
-                _ => return Err(Failure::new(format!("a record without `{UID}`: `{log}`"))),
-            };
-            attributes.retain(|_, value| !value.is_null());
-            let event = log.get("eventName").and_then(Value::as_str).unwrap_or_default().to_owned();
-            records.entry(uid).or_default().push(Record { event, attributes });
+        for block in leaves(&request, &["resourceLogs"]) {
+            // What holds for all records of a block stands once, on its resource.
+            let shared = key_values(block.get("resource").and_then(|resource| resource.get("attributes")))?;
+            for log in leaves(block, &["scopeLogs", "logRecords"]) {
+                let mut attributes = key_values(log.get("attributes"))?;
+                attributes.extend(shared.clone());
+                let uid = match attributes.get(UID) {
+                    Some(Value::String(uid)) => uid.clone(),
+                    _ => return Err(Failure::new(format!("a record without `{UID}`: `{log}`"))),
+                };
+                attributes.retain(|_, value| !value.is_null());
+                let event = log.get("eventName").and_then(Value::as_str).unwrap_or_default().to_owned();
+                records.entry(uid).or_default().push(Record { event, attributes });
+            }
         }
     }
     Ok(records)
@@ -156,9 +161,9 @@ mod tests {
 {"uid":"a","event":"page","attributes":{"n":-9223372036854775808,"s":"","x":0.5,"list":[1,"二"],"b":true}}"#;
 
     fn written(n: &str) -> String {
-        json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"eventName": "page", "attributes": [
+        let resource = json!({"attributes": [{"key": "privacy.purpose", "value": {"stringValue": "analytics"}}]});
+        json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [{"eventName": "page", "attributes": [
             {"key": "log.record.uid", "value": {"stringValue": "a"}},
-            {"key": "privacy.purpose", "value": {"stringValue": "analytics"}},
             {"key": "n", "value": {"intValue": n}},
             {"key": "s", "value": {"stringValue": ""}},
             {"key": "x", "value": {"doubleValue": 0.5}},
@@ -179,6 +184,14 @@ mod tests {
     fn an_integer_that_lost_its_last_digit_is_different() {
         let received = received(&written("-9223372036854775807")).unwrap();
         assert_eq!(compare(&sent(SENT).unwrap(), &received).different.len(), 1);
+    }
+
+    #[test]
+    fn what_stands_on_the_resource_is_compared_where_the_program_names_it() {
+        let received = received(&written("-9223372036854775808")).unwrap();
+        let named = |purpose| SENT.replace("\"n\"", &format!("\"privacy.purpose\":\"{purpose}\",\"n\""));
+        assert_eq!(compare(&sent(&named("analytics")).unwrap(), &received).different.len(), 0);
+        assert_eq!(compare(&sent(&named("another")).unwrap(), &received).different.len(), 1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The Swift tests: with the machine's own Swift, or with Debian's in a root folder of its own.
 
+use crate::disk::SmallDisk;
 use crate::failure::{During, Failure, Result};
 use crate::process::{self, Watched};
 use crate::workspace::{self, Workspace};
@@ -61,8 +62,14 @@ impl Swift {
         Ok(Self::Root(root))
     }
 
-    /// Runs `swift test` with more arguments, linked to the library given.
-    pub(crate) fn test(&self, workspace: &Workspace, library: &Path, more: &[&str]) -> Result<Watched> {
+    /// Runs `swift test` with more arguments, linked to the library given, with a small disk mounted if there is one.
+    pub(crate) fn test(
+        &self,
+        workspace: &Workspace,
+        library: &Path,
+        more: &[&str],
+        disk: Option<&SmallDisk>,
+    ) -> Result<Watched> {
         // Inside the root only the checkout can be seen, and the target folder may lie elsewhere.
         let native = workspace.swift().join(".build/native");
         files::copy(library, &native.join(format!("{DLL_PREFIX}menshen_ffi{DLL_SUFFIX}")))?;
@@ -76,7 +83,7 @@ impl Swift {
             .args(more)
             .arg("-Xlinker")
             .arg(format!("-L{}", native.display()));
-        process::watch(&mut command)
+        process::watch(&mut SmallDisk::mounted(disk, command))
     }
 
     /// A command that runs the words appended to it in bindings/swift.

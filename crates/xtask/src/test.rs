@@ -1,5 +1,7 @@
 //! `cargo xtask test`: the tests of the three languages, and one table of what ran.
 
+use crate::bad_input::Table;
+use crate::disk::SmallDisk;
 use crate::failure::{Failure, Result};
 use crate::generate::{self, Profile};
 use crate::kotlin::Maven;
@@ -12,7 +14,7 @@ use std::time::{Duration, Instant};
 const FEWEST_VECTORS: u64 = 60;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Language {
+pub(crate) enum Language {
     Rust,
     Kotlin,
     Swift,
@@ -21,7 +23,7 @@ enum Language {
 impl Language {
     const ALL: [Self; 3] = [Self::Rust, Self::Kotlin, Self::Swift];
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rust => "rust",
             Self::Kotlin => "kotlin",
@@ -54,47 +56,71 @@ pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
         languages.extend(Language::ALL);
     }
 
+    // In the Swift package, because that is seen from inside Swift's root folder too.
+    let disk = SmallDisk::at(workspace.swift().join(".build/disk"));
+    if disk.is_none() {
+        eprintln!("no small disk can be mounted here, so the tests that fill a disk are NOT RUN");
+    }
     let mut rows = Vec::new();
+    let (mut ran, mut bad_input) = (Vec::new(), Table::default());
     for language in languages {
         eprintln!("\n== {} ==", language.name());
         let start = Instant::now();
-        let outcome = run_one(workspace, language)?;
+        let outcome = match run_one(workspace, language, disk.as_ref())? {
+            Ok(watched) => {
+                ran.push(language);
+                bad_input.add(language, &watched.lines);
+                Outcome::Ran(counts(language, &watched))
+            }
+            Err(missing) => Outcome::NotRun(missing),
+        };
         rows.push((language, outcome, start.elapsed()));
     }
+    bad_input.print(&ran);
     print_table(&rows);
-    verdict(&rows, workspace::is_ci())
+    let is_ci = workspace::is_ci();
+    let mut faults = faults(&rows, is_ci);
+    faults.extend(bad_input.faults(&ran, is_ci));
+    if faults.is_empty() { Ok(()) } else { Err(Failure::new(faults.join("; "))) }
 }
 
-fn run_one(workspace: &Workspace, language: Language) -> Result<Outcome> {
+/// What its tests printed, or the sentence that says what to install.
+fn run_one(
+    workspace: &Workspace,
+    language: Language,
+    disk: Option<&SmallDisk>,
+) -> Result<std::result::Result<Watched, String>> {
     let watched = match language {
-        Language::Rust => process::watch(
-            process::cargo()
+        Language::Rust => {
+            let mut tests = process::cargo();
+            tests
                 .current_dir(&workspace.root)
                 // Without the generator: its features of uniffi would be built into everything.
                 .args(["test", "--workspace", "--exclude", "menshen-bindgen"])
                 // The published schema is compared with the types that it comes from.
                 .args(["--features", "menshen-policy/schema"])
                 // The vectors' count is printed by a test that passes.
-                .args(["--", "--show-output"]),
-        )?,
+                .args(["--", "--show-output"]);
+            process::watch(&mut SmallDisk::mounted(disk, tests))?
+        }
         Language::Kotlin => {
             let maven = match Maven::ensure() {
                 Ok(maven) => maven,
-                Err(missing) => return Ok(Outcome::NotRun(missing.to_string())),
+                Err(missing) => return Ok(Err(missing.to_string())),
             };
             let library = generate::run(workspace, Profile::Debug)?;
-            maven.test(workspace, &library, None)?
+            maven.test(workspace, &library, None, disk)?
         }
         Language::Swift => {
             let swift = match Swift::ensure() {
                 Ok(swift) => swift,
-                Err(missing) => return Ok(Outcome::NotRun(missing.to_string())),
+                Err(missing) => return Ok(Err(missing.to_string())),
             };
             let library = generate::run(workspace, Profile::Debug)?;
-            swift.test(workspace, &library, &[])?
+            swift.test(workspace, &library, &[], disk)?
         }
     };
-    Ok(Outcome::Ran(counts(language, &watched)))
+    Ok(Ok(watched))
 }
 
 fn counts(language: Language, watched: &Watched) -> Counts {
@@ -187,7 +213,8 @@ fn print_table(rows: &[(Language, Outcome, Duration)]) {
     }
 }
 
-fn verdict(rows: &[(Language, Outcome, Duration)], is_ci: bool) -> Result<()> {
+/// What is wrong with what ran, or did not.
+fn faults(rows: &[(Language, Outcome, Duration)], is_ci: bool) -> Vec<String> {
     let mut faults = Vec::new();
     let mut first: Option<(Language, u64)> = None;
     for (language, outcome, _) in rows {
@@ -215,7 +242,7 @@ fn verdict(rows: &[(Language, Outcome, Duration)], is_ci: bool) -> Result<()> {
             Some(_) => {}
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(Failure::new(faults.join("; "))) }
+    faults
 }
 
 #[cfg(test)]
@@ -232,7 +259,8 @@ mod tests {
             .zip(outcomes)
             .map(|(language, outcome)| (language, outcome, Duration::ZERO))
             .collect();
-        verdict(&rows, is_ci).err().map(|failure| failure.to_string())
+        let faults = faults(&rows, is_ci);
+        if faults.is_empty() { None } else { Some(faults.join("; ")) }
     }
 
     #[test]

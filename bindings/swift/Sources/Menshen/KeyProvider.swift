@@ -31,7 +31,8 @@ public enum KeyState: Equatable, Sendable {
   case lost
 }
 
-/// A key store: one key for each alias, that never leaves it. It is called from any thread.
+/// A key store: one key for each alias, that never leaves it. It is called from any thread, and must not call the
+/// library: the store waits for its answer.
 public protocol KeyProvider: Sendable {
   /// Makes a key; ``KeyError/alreadyExists`` if there is one.
   func create(_ alias: String) throws

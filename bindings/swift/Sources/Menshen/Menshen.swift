@@ -106,8 +106,8 @@ public final class Menshen: @unchecked Sendable {
   }
 
   /// Closes the store: its lock is free when the calls under way on other threads have returned. Sessions,
-  /// flows and uses that came from here deny and throw ``MenshenError/Code/closed`` from now on; SDKs under
-  /// ``Session/whenAllowed(_:start:stop:)`` are left as they are.
+  /// flows and uses that came from here deny and throw ``MenshenError/Code/closed`` from now on. What
+  /// ``Session/whenAllowed(_:start:stop:)`` started is stopped.
   public func close() {
     let all = lock.withLock {
       defer { sessions = [:] }

@@ -79,8 +79,6 @@ public struct MenshenError: Error, Equatable, Sendable {
     case io
     /// The ledger does not verify; every gate is closed.
     case ledgerBroken = "ledger-broken"
-    /// The transport could not be used.
-    case transport
     /// ``Menshen/close()`` was called.
     case closed
     /// Something in the library is not as it must be.

@@ -107,7 +107,7 @@ public struct DeviceTime: Equatable, Sendable {
   }
 }
 
-/// The clocks of the device, in place of the library's own; for tests above all.
+/// The clocks of the device, in place of the library's own; for tests above all. It must not call the library.
 public protocol DeviceClock: Sendable {
   /// The time now.
   func now() -> DeviceTime

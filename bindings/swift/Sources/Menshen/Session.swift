@@ -32,6 +32,8 @@ public final class Session: @unchecked Sendable {
 
   func close() {
     box.close()
+    // Still with the native session, so that what stops is in the ledger.
+    switches.turn { _ in false }
     native.release()
     let ended = lock.withLock {
       defer { (streams, onChange) = ([:], [:]) }
@@ -109,8 +111,8 @@ public final class Session: @unchecked Sendable {
     try call { try $0.purposes().map(PurposeState.init) }
   }
 
-  /// Every purpose with its state: now, and again after each change. The newest state replaces one that was
-  /// not taken yet. Ends when the store is closed.
+  /// Every purpose with its state: now, and again after each change, of the locale too. The newest state replaces
+  /// one that was not taken yet. Ends when the store is closed.
   public var consent: AsyncStream<[PurposeState]> {
     let (stream, continuation) = AsyncStream.makeStream(
       of: [PurposeState].self, bufferingPolicy: .bufferingNewest(1))
@@ -177,6 +179,7 @@ public final class Session: @unchecked Sendable {
   /// The locale in which the person reads, `zh-Hans` for example; the policy's first one without it.
   public func setLocale(_ locale: String) throws {
     try call { $0.setLocale(locale: locale) }
+    changed()
   }
 
   /// Whether undeclared event fields are errors, or are dropped and counted.
@@ -252,9 +255,9 @@ public final class Session: @unchecked Sendable {
 
   private func turnSwitches() {
     guard let native = try? native.get() else { return }
-    switches.turn { recipient in
+    switches.turn { [box] recipient in
       do {
-        return try native.mayStart(recipient: recipient) == nil
+        return try !box.isClosed && native.mayStart(recipient: recipient) == nil
       } catch {
         return false
       }

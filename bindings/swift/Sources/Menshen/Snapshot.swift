@@ -36,7 +36,11 @@ extension Snapshot {
 final class SnapshotBox: @unchecked Sendable {
   private let lock = NSLock()
   private var current = Snapshot.closed
-  private var isClosed = false
+  private var isOver = false
+
+  var isClosed: Bool {
+    lock.withLock { isOver }
+  }
 
   var snapshot: Snapshot {
     lock.withLock { current }
@@ -45,14 +49,14 @@ final class SnapshotBox: @unchecked Sendable {
   /// Takes a snapshot unless a newer one is here already: two threads may bring theirs in any order.
   func take(_ snapshot: Snapshot) {
     lock.withLock {
-      if !isClosed && snapshot.generation > current.generation { current = snapshot }
+      if !isOver && snapshot.generation > current.generation { current = snapshot }
     }
   }
 
   /// Denies from now on.
   func close() {
     lock.withLock {
-      isClosed = true
+      isOver = true
       current = .closed
     }
   }

@@ -74,6 +74,21 @@ final class ErrorTests: XCTestCase {
     XCTAssertEqual(missing?.code, .io)
   }
 
+  func testHalfASurrogatePairIsReplacedBySwiftBeforeTheLibrarySeesIt() async throws {
+    let folder = try TestFolder()
+    let menshen = try Menshen(
+      policy: .file(minimalPolicy), store: folder.at("store"), keys: .file(folder.at("keys")))
+    let session = try menshen.guest()
+    try await session.firstLaunch(screen: TestScreen())
+    let half = String(decoding: [0x61, 0xd83d] as [UInt16], as: UTF16.self)
+    XCTAssertEqual(half, "a\u{fffd}")
+    XCTAssertEqual(try session.record("call_ended", ["peer": .text(half)]), .buffered)
+    let name = await menshenError { try session.record(half) }
+    XCTAssertEqual(name?.code, .undeclared)
+    XCTAssertEqual(name?.fields["name"], "a\u{fffd}")
+    XCTAssertEqual(try session.waitingRecords("usage-statistics"), 1)
+  }
+
   func testDurationsThatNoNumberCanHoldDoNotTrap() {
     XCTAssertEqual(Int64(milliseconds: 1.5), 1500)
     XCTAssertEqual(Int64(milliseconds: .nan), 0)

@@ -205,6 +205,56 @@ final class SessionTests: XCTestCase {
     }
   }
 
+  func testAnSDKThatIsRunningStopsWhenTheStoreIsClosed() async throws {
+    let folder = try TestFolder()
+    let menshen = try open(folder)
+    let session = try menshen.guest()
+    let calls = Locked<[String]>([])
+    try await session.firstLaunch(screen: TestScreen())
+    try session.whenAllowed(
+      "umeng", start: { calls.with { $0.append("start") } },
+      stop: { calls.with { $0.append("stop") } })
+    menshen.close()
+    XCTAssertEqual(calls.with { $0 }, ["start", "stop"])
+  }
+
+  func testAnSDKMayLookAtTheFlowWhoseAnswerStartsIt() async throws {
+    let folder = try TestFolder()
+    let session = try open(folder).guest()
+    let flow = try await session.flow(.firstLaunch)
+    let seen = Locked<[String]>([])
+    try session.whenAllowed(
+      "umeng", start: { seen.with { $0.append((try? flow.step()) == nil ? "nothing" : "a step") } },
+      stop: {})
+    var step = try flow.step()
+    while true {
+      switch step {
+      case .show, .confirmSubject: step = try await flow.answer(.yes)
+      case .askSubject:
+        step = try await flow.answer(.subject(SubjectAnswer(born: "1990-05", place: "DE")))
+      case .offer(let offers): step = try await flow.answer(.switches(Set(offers.map(\.id))))
+      default:
+        XCTAssertEqual(seen.with { $0 }, ["a step"])
+        return
+      }
+    }
+  }
+
+  func testTheNamesOfPurposesFollowTheLocale() async throws {
+    let folder = try TestFolder()
+    let session = try open(folder).guest()
+    let names = Locked<[String?]>([])
+    let task = Task {
+      for await states in session.consent {
+        names.with { $0.append(states.first { $0.id == "usage-statistics" }?.name) }
+      }
+    }
+    try await eventually { names.with { $0 == ["Statistics"] } }
+    try session.setLocale("zh-Hans")
+    try await eventually { names.with { $0.last == "统计" } }
+    task.cancel()
+  }
+
   func testTheAnswersAreClosedWhenAWithdrawalReturnsAndWhenTheyExpire() async throws {
     let folder = try TestFolder()
     let session = try open(folder).guest()

@@ -11,6 +11,10 @@ final class Story {
   let platform = TestPlatform()
   private var menshen: Menshen?
   private var session: Session?
+  private let keys = ScriptedKeys()
+  private var smallDisk: SmallDisk?
+  /// The codes of the errors that the vector met.
+  private(set) var codes: Set<MenshenError.Code> = []
   var permit: Permit?
   var use: FeatureUse?
   var heldUpload: Upload?
@@ -47,6 +51,8 @@ final class Story {
     do {
       return try await carryOut(name, step)
     } catch let error as MenshenError {
+      codes.insert(error.code)
+      guard error.isTold else { throw BrokenVector("an error without words: \(error)") }
       return ["error": Story.json(error)]
     }
   }
@@ -59,30 +65,19 @@ final class Story {
     if holder != nil { (menshen, session) = (nil, nil) }
     close()
     defer { holder?.close() }
+    let other = step["store"] == "locked" ? try AnotherProcess(holding: folder.url) : nil
+    defer { other?.end() }
     let store: URL
     switch step["store"]?.string ?? "same" {
-    case "same", "busy": store = folder.at("store")
-    case "missing": store = folder.at("nowhere/store")
-    case "file":
-      store = folder.at("file")
-      try Data("not a folder".utf8).write(to: store)
-    case "garbage":
-      store = folder.at("garbage")
-      try FileManager.default.createDirectory(at: store, withIntermediateDirectories: true)
-      try Data(repeating: 0x5a, count: 4096).write(to: store.appendingPathComponent("manifest.1"))
-      try Data(repeating: 0xff, count: 512).write(to: store.appendingPathComponent("holiday.jpg"))
-    case "read-only":
-      // Nobody can make a folder there, root neither, if it is the kernel's own.
-      guard FileManager.default.fileExists(atPath: "/sys/kernel") else {
-        throw BrokenVector("/sys is not mounted")
-      }
-      store = URL(fileURLWithPath: "/sys/menshen-store")
-    case let other: throw BrokenVector("no store `\(other)`")
+    case "same", "busy", "locked": store = folder.at("store")
+    case "disk": store = try disk().store
+    case "disk-read-only": store = try disk().readOnlyStore
+    case let kind: store = try place(kind, in: folder)
     }
     let opened = try Menshen(
       policy: .data(try step["policy"].map(document) ?? base.data), store: store,
-      keys: .file(folder.at(step["keys"] == "other" ? "other-keys" : "keys")), platform: platform,
-      clock: clock, markers: [folder.at("markers")], capacity: step["cap"]?.integer.map(Int.init))
+      keys: try keys(step["keys"]?.string ?? "same"), platform: platform, clock: clock,
+      markers: [folder.at("markers")], capacity: step["cap"]?.integer.map(Int.init))
     do {
       let session = try opened.guest()
       try session.setLocale("en")
@@ -94,6 +89,60 @@ final class Story {
     }
   }
 
+  private func keys(_ kind: String) throws -> Keys {
+    switch kind {
+    case "same": return .file(folder.at("keys"))
+    case "other": return .file(folder.at("other-keys"))
+    case "scripted": return .provider(keys)
+    default: throw BrokenVector("keys are not `\(kind)`")
+    }
+  }
+
+  func disk() throws -> SmallDisk {
+    let disk = try smallDisk ?? SmallDisk()
+    smallDisk = disk
+    return disk
+  }
+
+  /// What the scripted key store answers from now on.
+  func script(_ answers: String) throws {
+    switch answers {
+    case "works": keys.answer.with { $0 = nil }
+    case "not-yet": keys.answer.with { $0 = .all(KeyError.notYet) }
+    case "throws": keys.answer.with { $0 = .all(ThrowingKeys.Secret()) }
+    case "already-exists": keys.answer.with { $0 = .creating(.alreadyExists) }
+    default: throw BrokenVector("a key store does not answer `\(answers)`")
+    }
+  }
+
+  /// Offers a document cut at every byte, and checks it with two bits of every byte flipped.
+  func spoil(_ document: Data) async throws -> JSON {
+    let white = document.reversed().prefix { $0 == 0x0a || $0 == 0x20 }.count
+    let whole = Data(document.dropLast(white))
+    for at in 0..<whole.count {
+      let cut = await failure { try await self.current.offerPolicy(.data(whole.prefix(at))) }
+      guard cut?.code == .policy, cut?.isTold == true else { return ["cut_at": .integer(Int64(at))] }
+      for bit: UInt8 in [0x01, 0x80] {
+        var flipped = whole
+        flipped[at] ^= bit
+        // A letter of a text may turn into another one, which is no error.
+        guard let failed = await failure({ try Menshen.check(.data(flipped)) }) else { continue }
+        guard failed.code == .policy, failed.isTold else { return ["flipped_at": .integer(Int64(at))] }
+      }
+    }
+    try Menshen.check(.data(whole))
+    return ["ok": true]
+  }
+
+  private func failure<Result>(_ call: () async throws -> Result) async -> MenshenError? {
+    do {
+      _ = try await call()
+      return nil
+    } catch {
+      return error as? MenshenError
+    }
+  }
+
   /// Flips the lowest bit of the middle byte of every file in a folder.
   func damage(_ what: String) throws {
     let damaged = what == "segments" ? folder.at("store/segments") : folder.at(what)
@@ -101,7 +150,8 @@ final class Story {
     for case let file as URL in files ?? .init() where !file.hasDirectoryPath {
       var bytes = try Data(contentsOf: file)
       guard !bytes.isEmpty else { continue }
-      bytes[bytes.count / 2] ^= 1
+      // In the middle of what was written: files may end in zeros.
+      bytes[(bytes.lastIndex { $0 != 0 } ?? 0) / 2] ^= 1
       try bytes.write(to: file)
     }
   }
@@ -111,7 +161,10 @@ final class Story {
     if let patch = policy["patch"] { return try base.merging(patch).data }
     if let text = policy["text"]?.string { return Data(text.utf8) }
     if let hex = policy["hex"]?.string { return try Data(hex: hex) }
-    throw BrokenVector("a policy without `patch`, `text` or `hex`")
+    if let path = policy["document"]?.string {
+      return try Data(contentsOf: sharedTests.appendingPathComponent(path))
+    }
+    throw BrokenVector("a policy without `patch`, `text`, `hex` or `document`")
   }
 
   // MARK: Flows
@@ -196,6 +249,14 @@ final class Story {
       "code": .string(error.code.rawValue), "fields": .object(error.fields.mapValues(JSON.string)),
       "problems": .array(problems),
     ]
+  }
+}
+
+extension MenshenError {
+  /// Whether it says in words what is wrong, and where in the document if it is about one.
+  fileprivate var isTold: Bool {
+    message.contains(" ") && (code == .policy) == !problems.isEmpty
+      && problems.allSatisfy { $0.message.contains(" ") && $0.line > 0 && $0.column > 0 }
   }
 }
 

@@ -6,7 +6,7 @@ import Menshen
 extension Story {
   /// Every step with the arguments it may have.
   static let keys: [String: [String]] = [
-    "check": ["policy"], "open": ["policy", "store", "keys", "cap"], "launch": ["answers"],
+    "check": ["policy"], "spoil": ["policy"], "key-store": ["answers"], "fill": [], "free": [], "open": ["policy", "store", "keys", "cap"], "launch": ["answers"],
     "changed": ["answers"], "request": ["feature", "tapped", "answers"],
     "settings": ["purpose", "answers"], "use": [], "read": [], "end": [], "allowed": ["feature"],
     "why": ["feature"], "start": ["recipient"],
@@ -24,6 +24,10 @@ extension Story {
     switch name {
     case "check":
       try Menshen.check(.data(try document(try need(step["policy"], "policy"))))
+    case "spoil": return try await spoil(try document(try need(step["policy"], "policy")))
+    case "key-store": try script(try text(step, "answers"))
+    case "fill": try disk().fill()
+    case "free": try disk().free()
     case "open": try await open(step)
     case "launch": return try await go(.firstLaunch, step)
     case "changed": return try await go(.changedPolicy, step)
@@ -224,11 +228,11 @@ extension Story {
   private func tampered(_ export: String) throws -> String {
     var document = try JSON.parse(export)
     guard var entries = document["entries"]?.array, let first = entries.first,
-      let entry = first["entry"]?.string, let at = entry.firstIndex(where: \.isLetter)
+      let entry = first["statement"]?.string, let at = entry.firstIndex(where: \.isLetter)
     else { throw BrokenVector("an export without an entry") }
     let other = entry[at] == "a" ? "b" : "a"
     let changed = entry.replacingCharacters(in: at...at, with: other)
-    entries[0] = first.merging(["entry": .string(changed)])
+    entries[0] = first.merging(["statement": .string(changed)])
     document = document.merging(["entries": .array(entries)])
     return document.description
   }

@@ -111,6 +111,49 @@ final class DictionaryKeys: KeyProvider {
   }
 }
 
+/// Keys in a dictionary, and calls that answer as a test tells them to.
+final class ScriptedKeys: KeyProvider {
+  enum Answer {
+    /// Every call throws.
+    case all(any Error & Sendable)
+    /// Making a key throws; all else works.
+    case creating(KeyError)
+  }
+
+  private let keys = DictionaryKeys()
+  /// What calls do instead of their work.
+  let answer = Locked<Answer?>(nil)
+
+  private func working<Result>(_ call: () throws -> Result) throws -> Result {
+    if case .all(let error) = answer.with({ $0 }) { throw error }
+    return try call()
+  }
+
+  func create(_ alias: String) throws {
+    if case .creating(let error) = answer.with({ $0 }) { throw error }
+    try working { try keys.create(alias) }
+  }
+
+  func wrap(_ secret: Data, alias: String, binding: Data) throws -> Data {
+    try working { try keys.wrap(secret, alias: alias, binding: binding) }
+  }
+
+  func unwrap(_ sealed: Data, alias: String, binding: Data) throws -> Data {
+    try working { try keys.unwrap(sealed, alias: alias, binding: binding) }
+  }
+
+  func exists(_ alias: String) throws -> Bool { try working { try keys.exists(alias) } }
+  func list() throws -> [String] { try working { try keys.list() } }
+  func destroy(_ alias: String) throws { try working { try keys.destroy(alias) } }
+
+  func state() -> KeyState {
+    switch answer.with({ $0 }) {
+    case .all(let error): error as? KeyError == .notYet ? .notYet : .suspect
+    case .creating, nil: .ready
+    }
+  }
+}
+
 /// Throws an error of its own at every call, with a secret in it.
 struct ThrowingKeys: KeyProvider {
   struct Secret: Error {

@@ -1,11 +1,23 @@
 // Reads vectors, runs them and tells where one is not kept.
 
 import Foundation
+import Menshen
 
 /// A story: steps in order, each with what it must give.
 struct Vector: Sendable {
   let name: String
+  /// The file that it stands in, without the ending; empty for one of this package's own.
+  var file = ""
+  var needsSmallDisk = false
   var steps: [JSON]
+}
+
+/// What running a vector gave.
+struct Run: Sendable {
+  let vector: Vector
+  let mismatch: Mismatch?
+  /// The codes of the errors that it met.
+  let codes: Set<MenshenError.Code>
 }
 
 /// The vectors of one folder with the policy that they start from.
@@ -22,15 +34,18 @@ struct Vectors: Sendable {
     }
     policy = try JSON.parse(Data(contentsOf: folder.appendingPathComponent("policy.json")))
     vectors = try stories.sorted { $0.lastPathComponent < $1.lastPathComponent }
-      .flatMap { try Vectors.read(JSON.parse(Data(contentsOf: $0))) }
+      .flatMap { file in
+        try Vectors.read(
+          JSON.parse(Data(contentsOf: file)), file: file.deletingPathExtension().lastPathComponent)
+      }
   }
 
   init(policy: JSON, _ document: JSON) throws {
     self.policy = policy
-    vectors = try Vectors.read(document)
+    vectors = try Vectors.read(document, file: "")
   }
 
-  private static func read(_ document: JSON) throws -> [Vector] {
+  private static func read(_ document: JSON, file: String) throws -> [Vector] {
     guard let vectors = document["vectors"]?.array else {
       throw BrokenVector("a file without `vectors`")
     }
@@ -38,7 +53,8 @@ struct Vectors: Sendable {
       guard let name = vector["name"]?.string, let steps = vector["steps"]?.array else {
         throw BrokenVector("a vector without `name` or `steps`")
       }
-      return Vector(name: name, steps: steps)
+      return Vector(
+        name: name, file: file, needsSmallDisk: vector["needs"] == "small-disk", steps: steps)
     }
   }
 }
@@ -67,14 +83,19 @@ struct Mismatch: Equatable, CustomStringConvertible {
 
 extension Vector {
   /// Runs the steps until one is not kept.
-  func run(policy: JSON) async -> Mismatch? {
-    let story: Story
+  func run(policy: JSON) async -> Run {
     do {
-      story = try await Story(policy: policy)
+      let story = try await Story(policy: policy)
+      defer { story.close() }
+      let mismatch = await run(in: story)
+      return Run(vector: self, mismatch: mismatch, codes: story.codes)
     } catch {
-      return Mismatch(vector: name, step: 0, expected: "an open session", got: "\(error)")
+      let mismatch = Mismatch(vector: name, step: 0, expected: "an open session", got: "\(error)")
+      return Run(vector: self, mismatch: mismatch, codes: [])
     }
-    defer { story.close() }
+  }
+
+  private func run(in story: Story) async -> Mismatch? {
     for (index, step) in steps.enumerated() {
       let expected = step["expect"]
       let mismatch = { (got: String) in

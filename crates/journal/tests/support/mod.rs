@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use menshen_journal::simulated::{MemoryAnchor, SeededRandomness, SimulatedClock, SimulatedDisk};
 use menshen_journal::{
-    Alias, Append, Batch, Domain, Effects, Error, Expiry, Journal, Label, LabelKind, Lane, MemoryKeys, OpenError,
+    Append, Batch, Domain, Effects, Error, Expiry, Journal, Label, LabelKind, Lane, MemoryKeys, NewEntry, OpenError,
     Options, Read, RecordId, SystemRandomness,
 };
 
@@ -68,8 +68,7 @@ pub(crate) fn domain_of(journal: &Journal, purpose: &str) -> Result<Domain, Erro
 pub(crate) fn domain(journal: &Journal, purpose: &str) -> Result<Domain, Error> {
     let domain = domain_of(journal, purpose)?;
     if journal.alias(&domain).is_none() {
-        let alias = Alias::random(&SystemRandomness::new())?;
-        journal.create_domain(&domain, &alias)?;
+        journal.create_domain(&domain)?;
     }
     Ok(domain)
 }
@@ -83,11 +82,13 @@ pub(crate) fn put(bench: &Bench, journal: &Journal, domain: Domain, body: &[u8])
 }
 
 pub(crate) fn read(journal: &Journal, endpoint: Label, domains: &[Domain]) -> Batch {
+    try_read(journal, endpoint, domains).unwrap()
+}
+
+pub(crate) fn try_read(journal: &Journal, endpoint: Label, domains: &[Domain]) -> Result<Batch, Error> {
     let skip = HashSet::new();
     let lane = Lane::Telemetry;
-    journal
-        .read_batch(&Read { endpoint, lane, domains, max_records: 100_000, max_bytes: usize::MAX, skip: &skip })
-        .unwrap()
+    journal.read_batch(&Read { endpoint, lane, domains, max_records: 100_000, max_bytes: usize::MAX, skip: &skip })
 }
 
 pub(crate) fn bodies(batch: &Batch) -> Vec<Vec<u8>> {
@@ -96,4 +97,9 @@ pub(crate) fn bodies(batch: &Batch) -> Vec<Vec<u8>> {
 
 pub(crate) fn seeded(seed: u64) -> SeededRandomness {
     SeededRandomness::new(seed)
+}
+
+/// Entries with these payloads.
+pub(crate) fn entries<'a, T: AsRef<[u8]> + ?Sized, const N: usize>(payloads: [&'a T; N]) -> [NewEntry<'a>; N] {
+    payloads.map(|payload| NewEntry { statement: b"statement", payload: payload.as_ref() })
 }

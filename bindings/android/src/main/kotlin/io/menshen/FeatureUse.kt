@@ -68,7 +68,7 @@ class FeatureUse internal constructor(
         if (!ended.compareAndSet(false, true)) return
         try {
             bridged { native.end() }
-        } catch (_: IllegalStateException) {
+        } catch (_: MenshenException) {
             // The store was closed, which ended the use too.
         }
         session.release(native)

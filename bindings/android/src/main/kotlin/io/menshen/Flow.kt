@@ -122,7 +122,7 @@ private fun Answer.toBridge(): BridgeAnswer =
     when (this) {
         Answer.Yes -> BridgeAnswer.Yes
         Answer.No -> BridgeAnswer.No
-        is Answer.Switches -> BridgeAnswer.Switches(on.toList())
-        is Answer.Subject -> BridgeAnswer.Subject(subject.born, subject.place)
+        is Answer.Switches -> BridgeAnswer.Switches(on.map { it.sound() })
+        is Answer.Subject -> BridgeAnswer.Subject(subject.born.sound(), subject.place.sound())
         is Answer.System -> BridgeAnswer.System(state.toBridge())
     }

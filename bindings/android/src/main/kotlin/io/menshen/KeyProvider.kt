@@ -26,8 +26,8 @@ sealed interface Keys {
 /**
  * The platform's key store: one key for each alias, that never leaves it.
  *
- * It is called from the thread that made the call, without any lock of the library held, and may be called from
- * several threads at once. Whatever it throws besides a [KeyStoreException] counts as [KeyStoreException.Suspect].
+ * It is called from the thread that made the call, and may be called from several threads at once. It must not call the
+ * library: the store waits for its answer. Whatever it throws besides a [KeyStoreException] counts as [KeyStoreException.Suspect].
  */
 interface KeyProvider {
     /**

@@ -55,7 +55,7 @@ class Menshen private constructor(
      * store's files can confirm a guess of it.
      * @throws MenshenException the store failed.
      */
-    fun session(account: String): Session = sessionOf(account) { native.session(account) }
+    fun session(account: String): Session = sessionOf(account) { native.session(account.sound()) }
 
     private fun sessionOf(account: String?, open: () -> BridgeSession): Session {
         synchronized(sessions) { sessions[account] }?.let { return it }
@@ -100,9 +100,9 @@ class Menshen private constructor(
             val bridge =
                 BridgeConfiguration(
                     policy = configuration.policy,
-                    store = configuration.store.path,
-                    fileKeys = (keys as? Keys.FileKeys)?.folder?.path,
-                    markers = configuration.markers.map { it.path },
+                    store = configuration.store.path.sound(),
+                    fileKeys = (keys as? Keys.FileKeys)?.folder?.path?.sound(),
+                    markers = configuration.markers.map { it.path.sound() },
                     capBytes = configuration.capBytes,
                 )
             val provider = (keys as? Keys.Provider)?.keys?.let(::KeyBridge)
@@ -118,7 +118,8 @@ class Menshen private constructor(
         fun checkPolicy(policy: ByteArray): String = bridged { bridgeCheckPolicy(policy) }
 
         /** Verifies a ledger that [Session.exportLedger] gave, without the store. */
-        fun verifyLedger(export: String): LedgerVerdict = bridged { bridgeVerifyLedger(export) }.toPublic()
+        fun verifyLedger(export: String): LedgerVerdict =
+            if (export.isSound) bridged { bridgeVerifyLedger(export) }.toPublic() else LedgerVerdict.Unreadable
     }
 }
 

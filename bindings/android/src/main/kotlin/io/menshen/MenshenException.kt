@@ -68,7 +68,7 @@ enum class ErrorCode(val id: String) {
     /** An event or item is larger than the limit. */
     TOO_LARGE("too-large"),
 
-    /** Fields given as JSON are not one flat object. */
+    /** Fields given as JSON are not one flat object, or a text has half of a surrogate pair, which UTF-8 can't write. */
     BAD_FIELDS("bad-fields"),
 
     /** The answer does not fit the step that waits for one. */
@@ -122,8 +122,8 @@ enum class ErrorCode(val id: String) {
     /** The ledger does not verify; every gate is closed. */
     LEDGER_BROKEN("ledger-broken"),
 
-    /** The transport failed. */
-    TRANSPORT("transport"),
+    /** [Menshen.close] was called. */
+    CLOSED("closed"),
 
     /** Something in the library is not as it must be; also the meaning of every code that this version doesn't know. */
     INTERNAL("internal"),
@@ -150,7 +150,33 @@ internal inline fun <T> bridged(call: () -> T): T =
         throw closed()
     }
 
-internal fun closed(): IllegalStateException = IllegalStateException("this menshen is closed")
+/**
+ * This text, if UTF-8 can write it. It is asked before every call that takes a text: a call that fails on its way into
+ * the library leaves the object that it was made on open for ever.
+ */
+internal fun String.sound(): String {
+    if (isSound) return this
+    throw MenshenException(
+        ErrorCode.BAD_FIELDS,
+        "a text has half of a surrogate pair; give one that UTF-8 can write",
+        mapOf("why" to "not-utf8"),
+    )
+}
+
+/** Whether every surrogate has its other half. */
+internal val String.isSound: Boolean
+    get() {
+        var at = 0
+        while (at < length) {
+            val isPair = this[at].isHighSurrogate() && at + 1 < length && this[at + 1].isLowSurrogate()
+            if (this[at].isSurrogate() && !isPair) return false
+            at += if (isPair) 2 else 1
+        }
+        return true
+    }
+
+internal fun closed(): MenshenException =
+    MenshenException(ErrorCode.CLOSED, "the store was closed; open it again")
 
 internal fun permitEnded(): MenshenException =
     MenshenException(ErrorCode.PERMIT_ENDED, "the permit has ended; request the feature again")

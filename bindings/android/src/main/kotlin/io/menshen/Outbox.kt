@@ -15,7 +15,7 @@ class Outbox internal constructor(private val native: BridgeSession) {
      * failing store.
      */
     fun put(purpose: String, recipient: String, timeToLive: Duration, bytes: ByteArray): Recorded =
-        bridged { native.outboxPut(purpose, recipient, timeToLive.inWholeMilliseconds, bytes) }.toPublic()
+        bridged { native.outboxPut(purpose.sound(), recipient.sound(), timeToLive.inWholeMilliseconds, bytes) }.toPublic()
 
     /**
      * The next item that is allowed and due, or null. What has expired or lost its leave is never returned.

@@ -30,7 +30,7 @@ interface Platform {
 
 /** The clocks of the device, where the system's own are not wanted. */
 fun interface DeviceClock {
-    /** The time now. If it throws, the library takes the last good reading. */
+    /** The time now. It must not call the library. If it throws, [Session.isAllowed] allows nothing and the store takes the last good reading. */
     fun now(): Now
 }
 

@@ -24,7 +24,7 @@ class EventFields internal constructor() {
     internal val fields = ArrayList<BridgeField>()
 
     /** A text. */
-    infix fun String.to(value: String) = add(this, BridgeValue.Text(value))
+    infix fun String.to(value: String) = add(this, BridgeValue.Text(value.sound()))
 
     /** A whole number. */
     infix fun String.to(value: Int) = add(this, BridgeValue.Integer(value.toLong()))
@@ -44,7 +44,7 @@ class EventFields internal constructor() {
     infix fun String.to(value: Any?): Unit = throw UnsupportedOperationException()
 
     private fun add(name: String, value: BridgeValue) {
-        fields += BridgeField(name, value)
+        fields += BridgeField(name.sound(), value)
     }
 }
 

@@ -17,8 +17,8 @@ import kotlin.time.Duration
  * One account of one app on one device. Safe to use from several threads.
  *
  * The suspending functions may be called from the main thread. The others read or write the store, except [isAllowed] and
- * [consent], which answer from memory. After [Menshen.close] nothing is allowed and every call throws
- * `IllegalStateException`.
+ * [consent], which answer from memory. After [Menshen.close] nothing is allowed and every other call throws
+ * [ErrorCode.CLOSED].
  */
 class Session internal constructor(
     private val native: BridgeSession,
@@ -65,7 +65,7 @@ class Session internal constructor(
         } else {
             try {
                 clock.now().wallMs
-            } catch (_: Exception) {
+            } catch (_: Throwable) {
                 Long.MAX_VALUE // Every snapshot has expired by then.
             }
         }
@@ -75,7 +75,7 @@ class Session internal constructor(
      *
      * @throws MenshenException the policy has no such feature.
      */
-    fun whyNot(feature: String): Denial? = bridged { native.whyNot(feature) }?.toPublic()
+    fun whyNot(feature: String): Denial? = bridged { native.whyNot(feature.sound()) }?.toPublic()
 
     /**
      * Requests a feature: asks the person whatever stands between now and its use.
@@ -109,7 +109,7 @@ class Session internal constructor(
 
     /** As [request], step by step. */
     fun requestFlow(feature: String, trigger: Trigger = Trigger.TAP): Flow =
-        flow { native.request(feature, trigger == Trigger.TAP) }
+        flow { native.request(feature.sound(), trigger == Trigger.TAP) }
 
     /** As [firstLaunch], step by step. */
     fun firstLaunchFlow(): Flow = flow { native.firstLaunch() }
@@ -118,7 +118,7 @@ class Session internal constructor(
     fun changedPolicyFlow(): Flow = flow { native.changedPolicy() }
 
     /** As [requestPurpose], step by step. */
-    fun purposeFlow(purpose: String): Flow = flow { native.requestPurpose(purpose) }
+    fun purposeFlow(purpose: String): Flow = flow { native.requestPurpose(purpose.sound()) }
 
     private fun flow(start: () -> BridgeFlow): Flow =
         Flow(this, changing { handles.keep(start()) })
@@ -157,7 +157,7 @@ class Session internal constructor(
      */
     fun record(event: String, fields: EventFields.() -> Unit = {}): Recorded {
         val given = EventFields().apply(fields).fields
-        return bridged { native.record(event, given) }.toPublic()
+        return bridged { native.record(event.sound(), given) }.toPublic()
     }
 
     /**
@@ -165,7 +165,7 @@ class Session internal constructor(
      *
      * @throws MenshenException as [record], and [ErrorCode.BAD_FIELDS].
      */
-    fun recordJson(event: String, fields: ByteArray): Recorded = bridged { native.recordJson(event, fields) }.toPublic()
+    fun recordJson(event: String, fields: ByteArray): Recorded = bridged { native.recordJson(event.sound(), fields) }.toPublic()
 
     /**
      * An identifier in the form that the policy declares for a recipient. The raw value goes nowhere.
@@ -173,12 +173,12 @@ class Session internal constructor(
      * @throws MenshenException the policy has no such recipient, or the store failed.
      */
     fun identifier(recipient: String, identifier: Identifier): IdentifierAnswer =
-        bridged { native.identifier(recipient, identifier.id) }.toPublic()
+        bridged { native.identifier(recipient.sound(), identifier.id) }.toPublic()
 
     /**
      * Puts a third-party SDK under its gate: [start] runs as soon as every purpose that names the recipient is allowed,
-     * now or later; [stop] when that ends. Both run on the thread whose call brought the change, never at the same time,
-     * and without a lock. What they throw goes to that thread's handler for uncaught exceptions.
+     * now or later; [stop] when that ends. Both run on the thread that made the change (a background one, if the call
+     * suspends), never at the same time, and without a lock: go to the main thread where the SDK wants that. What they throw goes to that thread's handler for uncaught exceptions.
      *
      * @throws MenshenException the policy has no such recipient.
      */
@@ -198,15 +198,17 @@ class Session internal constructor(
      *
      * @throws MenshenException the policy has no such recipient.
      */
-    fun mayStart(recipient: String): Denial? = bridged { native.mayStart(recipient) }?.toPublic()
+    fun mayStart(recipient: String): Denial? = bridged { native.mayStart(recipient.sound()) }?.toPublic()
 
     /**
-     * Withdraws a purpose. The gate is closed when this returns, whatever it returns. It blocks for one write, because a
-     * cancelled coroutine must not skip it.
+     * Withdraws a purpose. The gate is closed when this returns, whatever it returns. A cancelled coroutine withdraws all
+     * the same.
      *
      * @throws MenshenException the policy has no such purpose.
      */
-    fun withdraw(purpose: String): Withdrawal = changing { native.withdraw(purpose) }.toPublic()
+    suspend fun withdraw(purpose: String): Withdrawal =
+        // One inside the other, because the way back from another thread asks for cancellation once more.
+        withContext(NonCancellable) { inBackground { native.withdraw(purpose.sound()) }.toPublic() }
 
     /**
      * Does what may take time: destroys the keys of what was withdrawn, removes what expired, takes up what an earlier
@@ -215,7 +217,7 @@ class Session internal constructor(
      * @throws MenshenException the store or the key store failed; what is left is done by a later call.
      */
     suspend fun maintain(): Maintained {
-        val done = withContext(Dispatchers.IO) { changing { native.maintain() } }
+        val done = inBackground { native.maintain() }
         return Maintained(done.shredded, done.waiting, done.expiredSegments, done.expiredRecords)
     }
 
@@ -249,7 +251,7 @@ class Session internal constructor(
      *
      * @throws MenshenException the store failed.
      */
-    fun waitingRecords(purpose: String): Long = bridged { native.waitingRecords(purpose) }
+    fun waitingRecords(purpose: String): Long = bridged { native.waitingRecords(purpose.sound()) }
 
     /**
      * The consents that hold now, each a receipt, as a JSON array.
@@ -277,17 +279,17 @@ class Session internal constructor(
      *
      * @throws MenshenException the document is wrong, of another policy, or older than the accepted one.
      */
-    fun offerPolicy(policy: ByteArray) = changing { native.offerPolicy(policy) }
+    suspend fun offerPolicy(policy: ByteArray) = inBackground { native.offerPolicy(policy) }
 
     /**
      * Supplies age and place where the app knows them; the person is then not asked.
      *
      * @throws MenshenException a month or place that cannot be, or the store failed.
      */
-    fun supplySubject(subject: SubjectAnswer) = changing { native.supplySubject(subject.born, subject.place) }
+    suspend fun supplySubject(subject: SubjectAnswer) = inBackground { native.supplySubject(subject.born.sound(), subject.place.sound()) }
 
     /** The locale in which the person reads; the policy's first one without it. */
-    fun setLocale(locale: String) = changing { native.setLocale(locale) }
+    fun setLocale(locale: String) = changing { native.setLocale(locale.sound()) }
 
     /** Whether undeclared event fields are errors, or are dropped and counted. */
     fun setStrict(strict: Boolean) = bridged { native.setStrict(strict) }
@@ -297,7 +299,9 @@ class Session internal constructor(
      *
      * @throws MenshenException the store failed.
      */
-    fun refresh() = changing { native.refresh() }
+    suspend fun refresh() = inBackground { native.refresh() }
+
+    private suspend fun <T> inBackground(act: () -> T): T = withContext(Dispatchers.IO) { changing(act) }
 
     /** Runs what may change the answers. The copy of them is new before this returns; listeners are told after. */
     internal fun <T> changing(act: () -> T): T =

@@ -75,7 +75,7 @@ internal fun BridgeUpload.toPublic(): Upload = Upload(id, url, headers.map { Pai
 
 internal fun Reply.toBridge(): BridgeReply =
     when (this) {
-        is Reply.Response -> BridgeReply.Response(status, headers.map { BridgeHeader(it.first, it.second) }, body, complete)
+        is Reply.Response -> BridgeReply.Response(status, headers.map { BridgeHeader(it.first.sound(), it.second.sound()) }, body, complete)
         Reply.Failed -> BridgeReply.Failed
     }
 

@@ -11,14 +11,26 @@ import javax.crypto.spec.GCMParameterSpec
 internal class MemoryKeys : KeyProvider {
     private val keys = ConcurrentHashMap<String, SecretKey>()
 
-    /** What every call throws, if anything. */
-    @Volatile
-    var failure: Throwable? = null
+    /** What a call does instead of its work. */
+    sealed interface Answer {
+        data object NotYet : Answer
 
-    private inline fun <T> working(act: () -> T): T {
-        failure?.let { throw it }
-        return act()
+        class Throws(val thrown: Throwable) : Answer
+
+        /** Only to making a key; all else works. */
+        data object AlreadyExists : Answer
     }
+
+    /** What every call answers, if it does not work. */
+    @Volatile
+    var answer: Answer? = null
+
+    private inline fun <T> working(act: () -> T): T =
+        when (val answer = answer) {
+            is Answer.NotYet -> throw KeyStoreException.NotYet()
+            is Answer.Throws -> throw answer.thrown
+            is Answer.AlreadyExists, null -> act()
+        }
 
     private fun cipher(alias: String, mode: Int, nonce: ByteArray?): Cipher {
         val key = keys[alias] ?: throw KeyStoreException.NotFound()
@@ -29,6 +41,7 @@ internal class MemoryKeys : KeyProvider {
 
     override fun create(alias: String): Unit =
         working {
+            if (answer is Answer.AlreadyExists) throw KeyStoreException.AlreadyExists()
             val key = KeyGenerator.getInstance("AES").apply { init(256) }.generateKey()
             if (keys.putIfAbsent(alias, key) != null) throw KeyStoreException.AlreadyExists()
         }
@@ -57,7 +70,7 @@ internal class MemoryKeys : KeyProvider {
 
     override fun destroy(alias: String): Unit = working { keys.remove(alias) }
 
-    override fun state(): KeyStoreState = working { KeyStoreState.READY }
+    override fun state(): KeyStoreState = if (answer is Answer.NotYet) KeyStoreState.NOT_YET else working { KeyStoreState.READY }
 
     private companion object {
         const val NONCE = 12

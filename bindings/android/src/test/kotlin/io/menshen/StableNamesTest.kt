@@ -26,6 +26,7 @@ class StableNamesTest {
     fun `error codes are those of the library`(): Unit {
         val source = crates.resolve("menshen/src/error.rs").readText()
         val codes = Regex("""Self::\w+(?: \{ \.\. }|\(_\))? => "([a-z-]+)",""").findAll(source).map { it.groupValues[1] }.toSet()
-        assertEquals(codes, ErrorCode.entries.map { it.id }.toSet())
+        // Rust's library is closed by letting go of it, so nothing can be called afterwards.
+        assertEquals(codes, (ErrorCode.entries - ErrorCode.CLOSED).map { it.id }.toSet())
     }
 }

@@ -8,17 +8,22 @@ import com.google.gson.JsonParser
 import kotlinx.coroutines.runBlocking
 import java.io.File
 import java.nio.file.Files
+import java.util.TreeSet
 import kotlin.time.Duration.Companion.milliseconds
 
 /** What a vector did that it should not. */
 internal class Mismatch(message: String) : Exception(message)
 
-private class BrokenVector(message: String) : Exception(message)
+internal class BrokenVector(message: String) : Exception(message)
 
 /** The keys that a step may have besides `do` and `expect`. */
 private val arguments =
     mapOf(
         "check" to setOf("policy"),
+        "spoil" to setOf("policy"),
+        "key-store" to setOf("answers"),
+        "fill" to setOf(),
+        "free" to setOf(),
         "open" to setOf("policy", "store", "keys", "cap"),
         "launch" to setOf("answers"),
         "changed" to setOf("answers"),
@@ -66,6 +71,11 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
     private var permit: Permit? = null
     private var use: FeatureUse? = null
     private var held: Upload? = null
+    private val scripted = MemoryKeys()
+    private var disk: SmallDisk? = null
+
+    /** The codes of the errors that the vector met. */
+    val codes = TreeSet<ErrorCode>()
 
     private val session get() = current ?: throw BrokenVector("there is no session")
 
@@ -93,6 +103,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
 
     override fun close() {
         menshen?.close()
+        disk?.close()
         root.deleteRecursively()
     }
 
@@ -104,8 +115,18 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
         return try {
             json(act(action, step))
         } catch (failed: MenshenException) {
+            codes += failed.code
+            if (!isTold(failed)) throw Mismatch("an error without words: $failed ${failed.problems}")
             json(mapOf("error" to describe(failed)))
         }
+    }
+
+    /** Whether an error says in words what is wrong, and where in the document if it is about one. */
+    private fun isTold(failed: MenshenException): Boolean {
+        val isSentence = { text: String? -> text.orEmpty().trim().contains(' ') }
+        return isSentence(failed.message) &&
+            (failed.code == ErrorCode.POLICY) == failed.problems.isNotEmpty() &&
+            failed.problems.all { isSentence(it.text) && it.line > 0 && it.column > 0 }
     }
 
     private fun describe(failed: MenshenException) =
@@ -121,7 +142,11 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
     private fun act(action: String, step: JsonObject): Any =
         when (action) {
             "check" -> ok { Menshen.checkPolicy(document(step.getAsJsonObject("policy"))) }
+            "spoil" -> spoil(document(step.getAsJsonObject("policy")))
             "open" -> ok { open(step) }
+            "key-store" -> ok { script(step.text("answers")) }
+            "fill" -> ok { disk().fill() }
+            "free" -> ok { disk().free() }
             "launch" -> flow(step) { session.firstLaunchFlow() }
             "changed" -> flow(step) { session.changedPolicyFlow() }
             "request" -> flow(step) { session.requestFlow(step.text("feature"), trigger(step)) }
@@ -150,8 +175,8 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             "advance" -> ok { clock.advance(step.number("ms")) }
             "wall" -> ok { clock.advanceWall(step.number("ms")) }
             "permission" -> ok { permission(step) }
-            "subject" -> ok { session.supplySubject(SubjectAnswer(step.text("born"), step.text("place"))) }
-            "offer" -> ok { session.offerPolicy(document(step.getAsJsonObject("policy"))) }
+            "subject" -> ok { runBlocking { session.supplySubject(SubjectAnswer(step.text("born"), step.text("place"))) } }
+            "offer" -> ok { runBlocking { session.offerPolicy(document(step.getAsJsonObject("policy"))) } }
             "version" -> mapOf("version" to session.policyVersion, "changed" to session.hasChangedPolicy)
             "locale" -> ok { session.setLocale(step.text("locale")) }
             "ledger" -> ledger()
@@ -172,24 +197,56 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             "patch" -> gson.toJson(merge(JsonParser.parseString(policy.decodeToString()), value)).encodeToByteArray()
             "text" -> value.asString.encodeToByteArray()
             "hex" -> hex(value.asString)
+            "document" -> sharedTests.resolve(value.asString).readBytes()
             else -> throw BrokenVector("a policy has no `$kind`")
         }
     }
 
+    private fun disk(): SmallDisk = disk ?: SmallDisk.take().also { disk = it }
+
     private fun store(kind: String): File =
         when (kind) {
-            "same", "busy" -> root.resolve("store")
-            "missing" -> root.resolve("nowhere/store")
-            "file" -> root.resolve("file").apply { writeText("not a folder") }
-            "garbage" ->
-                root.resolve("garbage").apply {
-                    mkdirs()
-                    resolve("manifest.1").writeBytes(ByteArray(4096) { 0x5a })
-                    resolve("holiday.jpg").writeBytes(ByteArray(512) { -1 })
-                }
-            // Nobody can make a folder there, root neither.
-            "read-only" -> File("/sys/menshen-store")
-            else -> throw BrokenVector("a store is not `$kind`")
+            "same", "busy", "locked" -> root.resolve("store")
+            "disk" -> disk().store
+            "disk-read-only" -> disk().readOnlyStore
+            else -> place(root, kind)
+        }
+
+    private fun script(answers: String) {
+        scripted.answer =
+            when (answers) {
+                "works" -> null
+                "not-yet" -> MemoryKeys.Answer.NotYet
+                "throws" -> MemoryKeys.Answer.Throws(IllegalStateException("an exception of its own"))
+                "already-exists" -> MemoryKeys.Answer.AlreadyExists
+                else -> throw BrokenVector("a key store does not answer `$answers`")
+            }
+    }
+
+    /** Offers the document cut at every byte, and checks it with two bits of every byte flipped. */
+    private fun spoil(document: ByteArray): Map<String, Any> {
+        var size = document.size
+        while (document[size - 1].toInt().toChar().isWhitespace()) size--
+        val isTold = { failed: MenshenException? -> failed != null && failed.code == ErrorCode.POLICY && isTold(failed) }
+        for (at in 0 until size) {
+            if (!isTold(failure { session.offerPolicy(document.copyOf(at)) })) return mapOf("cut_at" to at)
+            for (bit in listOf(0x01, 0x80)) {
+                val flipped = document.copyOf(size)
+                flipped[at] = (flipped[at].toInt() xor bit).toByte()
+                // A letter of a text may turn into another one, which is no error.
+                val failed = failure { Menshen.checkPolicy(flipped) } ?: continue
+                if (!isTold(failed)) return mapOf("flipped_at" to at)
+            }
+        }
+        return ok { Menshen.checkPolicy(document.copyOf(size)) }
+    }
+
+    private fun failure(act: suspend () -> Unit): MenshenException? =
+        try {
+            runBlocking { act() }
+            null
+        } catch (failed: MenshenException) {
+            failed
         }
 
     private fun damage(what: String) {
@@ -201,7 +258,9 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             }
         for (file in folder.listFiles().orEmpty()) {
             val bytes = file.readBytes()
-            bytes[bytes.size / 2] = (bytes[bytes.size / 2].toInt() xor 1).toByte()
+            // In the middle of what was written: files may end in zeros.
+            val middle = bytes.indexOfLast { it != 0.toByte() }.coerceAtLeast(0) / 2
+            bytes[middle] = (bytes[middle].toInt() xor 1).toByte()
             file.writeBytes(bytes)
         }
     }
@@ -217,8 +276,9 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
         val store = store(kind)
         val keys =
             when (val which = step.get("keys")?.asString ?: "same") {
-                "same" -> root.resolve("keys")
-                "other" -> root.resolve("keys-other")
+                "same" -> Keys.FileKeys(root.resolve("keys"))
+                "other" -> Keys.FileKeys(root.resolve("keys-other"))
+                "scripted" -> Keys.Provider(scripted)
                 else -> throw BrokenVector("keys are not `$which`")
             }
         val configuration =
@@ -228,8 +288,13 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
                 markers = listOf(root.resolve("markers")),
                 capBytes = step.get("cap")?.asLong,
             )
-        val open = { Menshen.open(configuration, Keys.FileKeys(keys), host, clock) }
-        val other = if (kind == "busy") open() else null
+        val open = { Menshen.open(configuration, keys, host, clock) }
+        val other: AutoCloseable? =
+            when (kind) {
+                "busy" -> open()
+                "locked" -> AnotherProcess.holding(root)
+                else -> null
+            }
         val opened =
             try {
                 open()
@@ -303,7 +368,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
         val id = step.text("permission")
         val permission = Permission.entries.find { it.id == id } ?: throw BrokenVector("no permission `$id`")
         host.permissions[permission] = state(step.text("state"))
-        session.refresh()
+        runBlocking { session.refresh() }
     }
 
     private fun record(step: JsonObject): Recorded {
@@ -373,7 +438,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
     }
 
     private fun withdraw(purpose: String): Map<String, Any> =
-        when (val done = session.withdraw(purpose)) {
+        when (val done = runBlocking { session.withdraw(purpose) }) {
             is Withdrawal.Done -> mapOf("withdrawal" to "done", "in_flight" to done.inFlight.size)
             is Withdrawal.Pending -> mapOf("withdrawal" to "pending", "code" to done.code.id)
         }
@@ -426,10 +491,10 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
     private fun tamper(): Map<String, Any> {
         val export = JsonParser.parseString(session.exportLedger()).asJsonObject
         val first = (export.get("entries") as JsonArray).first().asJsonObject
-        val entry = first.text("entry")
+        val entry = first.text("statement")
         val at = entry.indexOfFirst { it.isLetter() }
         val other = if (entry[at] == 'x') 'y' else 'x'
-        first.addProperty("entry", entry.replaceRange(at, at + 1, other.toString()))
+        first.addProperty("statement", entry.replaceRange(at, at + 1, other.toString()))
         return verdict(Menshen.verifyLedger(gson.toJson(export)))
     }
 

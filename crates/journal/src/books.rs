@@ -1,0 +1,66 @@
+//! Whether the store's bookkeeping is believed: manifest and cursors are proven under the store's own key before
+//! anything is acknowledged, given out or removed because of them.
+
+use crate::cipher::CodeKey;
+use crate::error::{At, Error};
+use crate::journal::{Files, Inner, Journal};
+use crate::manifest::{self, Manifest};
+use crate::names::Domain;
+use crate::segment;
+use std::sync::MutexGuard;
+
+impl Journal {
+    /// The store with its bookkeeping proven, in the process that opened it: a forked child would seal with the
+    /// same keys and the same nonces.
+    pub(crate) fn proven(&self) -> Result<MutexGuard<'_, Inner>, Error> {
+        let mut inner = self.inner();
+        if inner.process != std::process::id() {
+            return Err(Error::Busy);
+        }
+        inner.prove()?;
+        Ok(inner)
+    }
+}
+
+impl Inner {
+    /// Proves manifest and cursors, once. What does not hold counts as never written: cursors start at zero, so that
+    /// records are sent again, and segments are taken in from their own headers.
+    pub(crate) fn prove(&mut self) -> Result<(), Error> {
+        if self.trusted {
+            return Ok(());
+        }
+        self.unlock_store()?;
+        let key = CodeKey::new(&self.derive(&Domain::STORE, b"menshen/0/bookkeeping")?);
+        let loaded = manifest::load(self.disk.as_ref(), Some((&key, &self.store))).at("read the manifest")?;
+        let foreign_cursors = self.cursors.verify(key.clone(), &self.store).at("write the cursors")?;
+        let is_fresh = self.segments.is_empty() && self.manifest.state.store.is_none();
+        if !is_fresh && (foreign_cursors > 0 || !self.manifest.is_as(&loaded)) {
+            let damaged = loaded.damaged;
+            self.manifest = Manifest::from_loaded(&self.disk, self.store, loaded);
+            self.take_in_anew(damaged)?;
+            self.report.foreign_cursors = foreign_cursors;
+        }
+        self.manifest.set_key(key);
+        // Removals that were decided and did not come to their end. What cannot go now goes next time.
+        for id in &self.manifest.state.retired {
+            let _ = self.disk.remove(&segment::name(*id));
+        }
+        self.trusted = true;
+        self.fill_reserve();
+        Ok(())
+    }
+
+    fn take_in_anew(&mut self, damaged_manifest: bool) -> Result<(), Error> {
+        let files = Files::look(self.disk.as_ref()).at("read the segments")?;
+        self.segments.clear();
+        self.active.clear();
+        self.bytes = 0;
+        self.report = crate::OpenReport {
+            damaged_keys: self.report.damaged_keys,
+            manifest_damaged: damaged_manifest,
+            quarantined: files.unknown,
+            ..crate::OpenReport::default()
+        };
+        self.take_in(files, damaged_manifest).at("read the segments")
+    }
+}

@@ -1,0 +1,150 @@
+//! Group commit: one flush serves everybody who waits for it, and nobody else waits, as it runs without the lock.
+
+use std::sync::{Arc, PoisonError};
+
+use crate::append::GROWTH;
+use crate::effects::{DiskError, DiskFile};
+use crate::error::{At, Error};
+use crate::journal::{Inner, Journal};
+use crate::manifest::{self, Entry};
+use crate::segment::{self, Mark};
+
+/// How many syncs, or how many bytes, a mark may stand behind.
+const SYNCS_A_MARK: u32 = 8;
+
+/// What one flush makes durable.
+struct Flush {
+    /// Appends up to this one.
+    appends: u64,
+    manifest: Option<manifest::Unsynced>,
+    segments: Vec<(u64, Arc<dyn DiskFile>, Mark)>,
+}
+
+/// What came of it.
+struct Flushed {
+    manifest: Result<(), DiskError>,
+    segments: Vec<(u64, Mark, Result<(), DiskError>)>,
+}
+
+impl Flush {
+    /// The manifest goes first: what no manifest lists is not yet synced.
+    fn run(&self) -> Flushed {
+        let manifest = self.manifest.as_ref().map_or(Ok(()), |unsynced| unsynced.file.sync());
+        let segments = match manifest {
+            Ok(()) => self.segments.iter().map(|(id, file, mark)| (*id, *mark, file.sync())).collect(),
+            Err(_) => Vec::new(),
+        };
+        Flushed { manifest, segments }
+    }
+}
+
+impl Journal {
+    /// Makes everything appended so far survive a power loss, if the device honours a sync. Threads that call this
+    /// at the same time share a flush.
+    ///
+    /// # Errors
+    /// The disk failed. Segments that did not sync are suspect: their records are written anew, by this call
+    /// where that works, else by the next.
+    pub fn sync(&self) -> Result<(), Error> {
+        let mut inner = self.inner();
+        let wanted = inner.appends;
+        while inner.flushing {
+            inner = self.flushed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            if inner.durable >= wanted {
+                return Ok(());
+            }
+        }
+        let flush = inner.begin_flush()?;
+        inner.flushing = true;
+        drop(inner);
+        let flushed = flush.run();
+        let mut inner = self.inner();
+        inner.flushing = false;
+        let ended = inner.end_flush(&flush, flushed);
+        drop(inner);
+        self.flushed.notify_all();
+        ended
+    }
+}
+
+impl Inner {
+    fn begin_flush(&mut self) -> Result<Flush, Error> {
+        self.rewrite_suspects()?;
+        let manifest = self.manifest.begin_sync().at("sync the manifest")?;
+        let mut segments = Vec::new();
+        let mut failed = None;
+        for (id, segment) in self.segments.iter_mut().filter(|(_, segment)| segment.unsynced) {
+            let file = match &segment.file {
+                Some(file) => Arc::clone(file),
+                // What an earlier process left buffered.
+                None => match self.disk.open(&segment::name(*id)) {
+                    Ok(file) => file,
+                    Err(error) => {
+                        failed = Some(error);
+                        continue;
+                    }
+                },
+            };
+            if segment.run.is_some() && segment.allocated < segment.end + 4096 {
+                let ahead = (segment.end + GROWTH).next_multiple_of(GROWTH);
+                // Only a convenience: where there is no room, the file simply grows with each record.
+                if segment.end < self.options.segment_bytes && file.set_length(ahead).is_ok() {
+                    segment.allocated = ahead;
+                }
+            }
+            segment.unsynced = false;
+            segments.push((*id, file, segment.mark()));
+        }
+        match failed {
+            Some(error) => Err(Error::from_disk(error, "open a segment")),
+            None => Ok(Flush { appends: self.appends, manifest, segments }),
+        }
+    }
+
+    fn end_flush(&mut self, flush: &Flush, flushed: Flushed) -> Result<(), Error> {
+        if let (Err(error), Some(unsynced)) = (flushed.manifest, &flush.manifest) {
+            self.manifest.sync_failed(unsynced);
+            for (id, _, _) in &flush.segments {
+                if let Some(segment) = self.segments.get_mut(id) {
+                    segment.unsynced = true;
+                }
+            }
+            return Err(Error::from_disk(error, "sync the manifest"));
+        }
+        let (mut marks, mut failed) = (Vec::new(), None);
+        for (id, mark, result) in flushed.segments {
+            // It may be gone meanwhile.
+            let Some(segment) = self.segments.get_mut(&id) else { continue };
+            if let Err(error) = result {
+                // A ledger is not copied: each of its batches is synced by itself.
+                segment.suspect = !segment.is_ledger();
+                segment.unsynced |= segment.is_ledger();
+                segment.run = None;
+                failed = Some(error);
+                continue;
+            }
+            segment.syncs += 1;
+            if segment.syncs >= SYNCS_A_MARK || mark.place.offset - segment.marked.min(mark.place.offset) >= GROWTH {
+                marks.push((id, mark));
+            }
+        }
+        if let Some(error) = failed {
+            // What the system could not write may be gone from its memory, too; the records are still in ours to
+            // read. Written anew, they are as good as synced.
+            self.rewrite_suspects().map_err(|_| Error::from_disk(error, "sync a segment"))?;
+        }
+        self.durable = self.durable.max(flush.appends);
+        marks.into_iter().try_for_each(|(id, mark)| self.write_mark(id, mark))
+    }
+
+    /// Notes how far a segment is synced and whole, so that the next opening begins there.
+    fn write_mark(&mut self, id: u64, mark: Mark) -> Result<(), Error> {
+        let Some(segment) = self.segments.get_mut(&id) else { return Ok(()) };
+        let is_whole = mark.records == mark.place.sequence && segment.gaps.count_within(0, mark.place.sequence) == 0;
+        if segment.run.is_some() && is_whole {
+            (segment.marked, segment.syncs) = (mark.place.offset, 0);
+            self.manifest.append(&Entry::Mark { segment: id, mark }).at("write the manifest")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! The ledger: for each account a chain of sealed entries, a Merkle tree over the same leaves, and signed heads.
+//!
+//! An entry is a statement, which stays, and a payload, which can be erased: the statement's leaf commits to the payload
+//! with a salt, so that chain and tree verify when the payload is gone. A batch is its entries and a head, twice, in
+//! one write; a batch without a head is unfinished and does not count. Sequence and leaf stand in clear, so that the
+//! tree verifies without any key.
+
+mod head;
+mod read;
+mod tree;
+mod verify;
+mod write;
+
+pub use head::{Head, LedgerName, ManifestState};
+pub use read::{LedgerCheckpoint, LedgerContents, Verdict};
+pub use tree::{Hash, inclusion_proof, is_included};
+pub use verify::{Broken, verify};
+pub(crate) use write::LedgerTail;
+
+use std::fmt;
+
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use zeroize::Zeroizing;
+
+use crate::cipher::{self, Algorithm, SealingKey};
+use crate::effects::KeyError;
+use crate::error::{At, Error};
+use crate::journal::Inner;
+use crate::keys::Slot;
+use crate::names::{Domain, Label, Lane, Slice};
+use crate::segment::Segment;
+
+/// What to enter.
+#[derive(Clone, Copy, Debug)]
+pub struct NewEntry<'a> {
+    /// What stays, for as long as the ledger does: nothing that says who a person is or what they do.
+    pub statement: &'a [u8],
+    /// What can be erased.
+    pub payload: &'a [u8],
+}
+
+/// The erasable half of an entry.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// Random, so that nobody can guess the bytes from the commitment.
+    pub salt: [u8; 32],
+    /// Its content, wiped when dropped.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+impl Payload {
+    /// What the statement's leaf holds of it.
+    #[must_use]
+    pub fn commitment(&self) -> Hash {
+        cipher::hash(&[&self.salt, &self.bytes])
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Payload").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
+/// An entry, unsealed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// Its place, from 0.
+    pub sequence: u64,
+    /// What stays, wiped when dropped.
+    pub statement: Zeroizing<Vec<u8>>,
+    /// What can be erased; `None` where it was.
+    pub payload: Option<Payload>,
+    /// SHA-256 of the payload's salt and bytes.
+    pub commitment: Hash,
+    /// Chains it to the entry before, and is its leaf in the tree.
+    pub leaf: Hash,
+    /// Whether a valid head covers it.
+    pub signed: bool,
+    /// The head that ends its batch, on the batch's last entry.
+    pub head: Option<Head>,
+}
+
+impl fmt::Debug for LedgerEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("LedgerEntry");
+        debug.field("sequence", &self.sequence).field("signed", &self.signed).finish_non_exhaustive()
+    }
+}
+
+/// The leaf of an entry: bound to its ledger, its place, and all entries before.
+pub(crate) fn leaf_of(of: &LedgerName, sequence: u64, before: &Hash, commitment: &Hash, statement: &[u8]) -> Hash {
+    let (account, epoch, sequence) =
+        (of.account.number().to_le_bytes(), of.epoch.to_le_bytes(), sequence.to_le_bytes());
+    tree::leaf(&[b"menshen/0/entry", &of.store, &account, &epoch, &sequence, before, commitment, statement])
+}
+
+impl Segment {
+    /// Whether it holds a ledger rather than records.
+    pub(crate) fn is_ledger(&self) -> bool {
+        let slice = &self.header.slice;
+        slice.width == 0 && slice.bucket == 1
+    }
+}
+
+fn ledger_slice(domain: Domain) -> Slice {
+    Slice { domain, lane: Lane::Essential, width: 0, bucket: 1, generation: 0 }
+}
+
+impl Inner {
+    fn ledger_name(&self, domain: &Domain) -> LedgerName {
+        LedgerName { store: self.store, account: domain.account, epoch: domain.epoch }
+    }
+
+    /// The domain in which an account's ledger is sealed.
+    fn ledger_domain(&self, account: Label) -> Result<Domain, Error> {
+        let essential = self.table.live().filter_map(|slot| match slot {
+            Slot::Domain { domain, .. } if domain.account == account && domain.purpose == Label::ESSENTIAL => {
+                Some(*domain)
+            }
+            _ => None,
+        });
+        essential.max_by_key(|domain| domain.epoch).ok_or(Error::Key(KeyError::NotFound))
+    }
+
+    /// The key of the payloads that one payload secret protects; `None` where the secret was erased.
+    pub(crate) fn payload_key(&mut self, domain: &Domain, label: u64) -> Result<Option<cipher::Secret>, Error> {
+        let secret = self.table.live().find_map(|slot| match slot {
+            Slot::Payload { domain: d, label: l, secret } if (d, *l) == (domain, label) => Some(secret.clone()),
+            _ => None,
+        });
+        let Some(secret) = secret else { return Ok(None) };
+        let key = self.key_of(domain)?;
+        Ok(cipher::derive(secret.as_ref(), key.as_ref(), &[b"menshen/0/payload"]))
+    }
+
+    /// The newest payload secret of a ledger; made where there is none.
+    pub(crate) fn payload_label(&mut self, domain: &Domain) -> Result<u64, Error> {
+        let of_domain = self.table.live().filter_map(|slot| match slot {
+            Slot::Payload { domain: d, label, .. } if d == domain => Some(*label),
+            _ => None,
+        });
+        if let Some(label) = of_domain.last() {
+            return Ok(label);
+        }
+        let label = u64::from_le_bytes(self.fill()?).max(1);
+        let secret = Zeroizing::new(self.fill::<32>()?);
+        self.table.put(Slot::Payload { domain: *domain, label, secret }).at("write the keys")?;
+        Ok(label)
+    }
+
+    fn seed_key(&mut self, domain: &Domain, public_key: &[u8]) -> Result<SealingKey, Error> {
+        let key = self.derive(domain, &[&b"menshen/0/ledger-seed"[..], public_key].concat())?;
+        SealingKey::new(Algorithm::default(), &key).ok_or(Error::Key(KeyError::Suspect))
+    }
+
+    fn ledger_slot(&self, domain: &Domain) -> Option<([u8; 32], Vec<u8>)> {
+        let of_domain = self.table.live().filter_map(|slot| match slot {
+            Slot::Ledger { domain: d, public_key, sealed_seed } if d == domain => {
+                Some((*public_key, sealed_seed.clone()))
+            }
+            _ => None,
+        });
+        of_domain.last()
+    }
+
+    /// The pair that signs heads; made with the first entry.
+    fn signing_pair(&mut self, domain: &Domain) -> Result<Ed25519KeyPair, Error> {
+        if let Some((public_key, sealed_seed)) = self.ledger_slot(domain) {
+            let key = self.seed_key(domain, &public_key)?;
+            let seed = key.open(0, &public_key, &sealed_seed).ok_or(Error::Key(KeyError::Refused))?;
+            let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &public_key);
+            return pair.map_err(|_| Error::Key(KeyError::Refused));
+        }
+        let mut seed = Zeroizing::new(self.fill::<32>()?);
+        let suspect = |_| Error::Key(KeyError::Suspect);
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).map_err(suspect)?;
+        let public_key: [u8; 32] = pair.public_key().as_ref().try_into().map_err(|_| Error::Key(KeyError::Suspect))?;
+        let key = self.seed_key(domain, &public_key)?;
+        let tag = key.seal(0, &public_key, seed.as_mut()).ok_or(Error::Key(KeyError::Suspect))?;
+        let sealed_seed = [seed.as_ref(), &tag[..]].concat();
+        let slot = Slot::Ledger { domain: *domain, public_key, sealed_seed };
+        self.table.put(slot).at("write the keys")?;
+        Ok(pair)
+    }
+}

@@ -1,0 +1,418 @@
+//! Reading a ledger: its entries in order, and whether to believe them.
+
+use zeroize::Zeroizing;
+
+use super::head::{Head, LedgerName, anchored};
+use super::tree::{Frontier, Hash};
+use super::{LedgerEntry, Payload, leaf_of, ledger_slice};
+use crate::bytes::Reader;
+use crate::cipher::SealingKey;
+use crate::cursor::Position;
+use crate::error::{At, Error};
+use crate::frame::{FrameReader, Kind, Step};
+use crate::journal::{Inner, Journal};
+use crate::names::{Domain, Label};
+use crate::read::{Unsealer, Unsealing};
+use crate::segment::{self, LedgerRun, RunHeader};
+
+/// Whether a ledger can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Whole, chained and signed, as new as the anchor says.
+    Sound,
+    /// Older than the anchor says, or another one.
+    RolledBack,
+    /// An entry or a head is damaged or missing.
+    Broken {
+        /// The first bad entry.
+        sequence: u64,
+    },
+    /// Shorter than the manifest says, or a file of it is missing.
+    Truncated,
+}
+
+/// What stands for the entries before it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LedgerCheckpoint {
+    /// How many entries it stands for.
+    pub size: u64,
+    /// The state that was sealed, wiped when dropped.
+    pub state: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for LedgerCheckpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LedgerCheckpoint").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+/// What is in a ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LedgerContents {
+    /// Which ledger it is.
+    pub name: LedgerName,
+    /// What stands for the entries before the first of `entries`; `None` where that is the ledger's first.
+    pub checkpoint: Option<LedgerCheckpoint>,
+    /// The entries under the last head, in order.
+    pub entries: Vec<LedgerEntry>,
+    /// The key that signs the heads.
+    pub public_key: Option<[u8; 32]>,
+    /// The last head.
+    pub head: Option<Head>,
+    /// Whether to believe it.
+    pub verdict: Verdict,
+    /// Whether the manifest is older than the last head says: files of the store were rolled back.
+    pub manifest_rolled_back: bool,
+}
+
+/// From where to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    Start,
+    Checkpoint,
+}
+
+impl Journal {
+    /// Reads and verifies the ledger of an account. An unfinished batch at its end does not count.
+    ///
+    /// # Errors
+    /// The account's essential domain cannot be unlocked, or the disk failed.
+    pub fn ledger_read(&self, account: Label) -> Result<LedgerContents, Error> {
+        self.proven()?.ledger_contents(account, From::Start)
+    }
+
+    /// As [`Journal::ledger_read`], from the last checkpoint on, if there is one. What is before it is vouched for by
+    /// the last head, whose tree goes on from the checkpoint's.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ledger_tail(&self, account: Label) -> Result<LedgerContents, Error> {
+        self.proven()?.ledger_contents(account, From::Checkpoint)
+    }
+}
+
+/// What is read of a ledger before its verdict.
+#[derive(Default)]
+pub(super) struct Chain {
+    /// The tree and the leaf before the first of the entries.
+    base: (Frontier, Hash),
+    checkpoint: Option<LedgerCheckpoint>,
+    pub(super) entries: Vec<LedgerEntry>,
+    /// The run that wrote each entry.
+    runs: Vec<usize>,
+    run: usize,
+    /// The trees under the heads met.
+    heads: Vec<Frontier>,
+    broken: Option<u64>,
+}
+
+/// The keys of one run beside the unsealer's own.
+#[derive(Default)]
+struct RunKeys {
+    first: u64,
+    payload: Option<SealingKey>,
+    checkpoint: Option<SealingKey>,
+}
+
+impl Inner {
+    pub(super) fn ledger_segments(&self, domain: &Domain) -> Vec<u64> {
+        let of_ledger = self.segments.iter().filter(|(_, s)| s.is_ledger() && s.header.slice.domain == *domain);
+        of_ledger.map(|(id, _)| *id).collect()
+    }
+
+    fn ledger_contents(&mut self, account: Label, from: From) -> Result<LedgerContents, Error> {
+        let domain = self.ledger_domain(account)?;
+        let mut chain = self.read_chain(&domain, from)?;
+        if let Some(tail) = self.ledgers.get(&account) {
+            // A batch whose append failed does not count, whatever the disk kept of it.
+            chain.cut_to(tail.tree.size);
+        }
+        let of = self.ledger_name(&domain);
+        let verdict = self.verdict_of(&chain, &domain);
+        let head = chain.entries.last().and_then(|entry| entry.head.clone());
+        let known = |head: &Head| self.manifest.has_been(&head.manifest);
+        Ok(LedgerContents {
+            name: of,
+            manifest_rolled_back: head.as_ref().is_some_and(|head| !known(head)),
+            head,
+            public_key: self.ledger_slot(&domain).map(|(public_key, _)| public_key),
+            checkpoint: chain.checkpoint,
+            entries: chain.entries,
+            verdict,
+        })
+    }
+
+    /// What a ledger says of itself, and what anchor and manifest know of it.
+    pub(super) fn verdict_of(&self, chain: &Chain, domain: &Domain) -> Verdict {
+        if let Some(sequence) = chain.broken {
+            return Verdict::Broken { sequence };
+        }
+        let (size, of) = (chain.size(), self.ledger_name(domain));
+        let later = anchored(&self.effects).iter().filter(|anchored| anchored.is_of(&of)).any(|anchored| {
+            // Before the checkpoint nothing is known here, and the last head vouches for it.
+            let base = chain.base.0.size;
+            anchored.size > size || (anchored.size > base && chain.root_at(anchored.size) != Some(anchored.root))
+        });
+        if later {
+            return Verdict::RolledBack;
+        }
+        let of_ledger = self.manifest.state.listed.values().filter(|(header, _)| header.slice == ledger_slice(*domain));
+        let cut = of_ledger.clone().any(|(header, mark)| {
+            !self.segments.contains_key(&header.id) || mark.is_some_and(|mark| mark.place.sequence > size)
+        });
+        if cut { Verdict::Truncated } else { Verdict::Sound }
+    }
+
+    /// Reads the segments of a ledger; whether chain, tree and heads hold.
+    pub(super) fn read_chain(&mut self, domain: &Domain, from: From) -> Result<Chain, Error> {
+        let slot = self.ledger_slot(domain);
+        let public_key = slot.as_ref().map(|(public_key, _)| *public_key);
+        // The key in clear counts only if the sealed seed is its own.
+        let genuine = if slot.is_some() { self.signing_pair(domain).is_ok() } else { true };
+        self.key_of(domain)?;
+        let ids = self.ledger_segments(domain);
+        if from == From::Checkpoint {
+            let places = ids.iter().filter_map(|id| Some((*id, *self.manifest.state.checkpoints.get(id)?)));
+            if let Some((at, place)) = places.max_by_key(|(_, place)| place.sequence) {
+                let mut chain = Chain::default();
+                for id in ids.iter().filter(|id| **id >= at) {
+                    let start = (*id == at).then_some(place);
+                    self.read_ledger_segment(*id, start, public_key.as_ref(), &mut chain)?;
+                }
+                // Where it does not begin with a whole checkpoint, the whole ledger is read.
+                if chain.checkpoint.is_some() && chain.broken.is_none() && genuine {
+                    chain.entries.truncate(chain.signed_entries());
+                    return Ok(chain);
+                }
+            }
+        }
+        let mut chain = Chain::default();
+        for id in ids {
+            self.read_ledger_segment(id, None, public_key.as_ref(), &mut chain)?;
+            if chain.broken.is_some() {
+                break;
+            }
+        }
+        chain.entries.truncate(chain.signed_entries());
+        chain.broken = chain.broken.or((!genuine).then_some(0));
+        Ok(chain)
+    }
+
+    fn run_keys(
+        &mut self,
+        domain: &Domain,
+        slice_key: &crate::cipher::Secret,
+        hash: &Hash,
+        header: &RunHeader,
+    ) -> Result<RunKeys, Error> {
+        let payload = self.payload_key(domain, header.payload)?;
+        let keys = LedgerRun::derive(slice_key, payload.as_ref(), hash, &header.salt);
+        let (payload, checkpoint) = keys.map_or((None, None), |(payload, checkpoint)| (payload, Some(checkpoint)));
+        Ok(RunKeys { first: header.first, payload, checkpoint })
+    }
+
+    fn read_ledger_segment(
+        &mut self,
+        id: u64,
+        start: Option<Position>,
+        public_key: Option<&[u8; 32]>,
+        chain: &mut Chain,
+    ) -> Result<(), Error> {
+        let Some(segment) = self.segments.get(&id) else { return Ok(()) };
+        let (slice, label, hash) = (segment.header.slice, segment.header.label, segment.hash);
+        let of = self.ledger_name(&slice.domain);
+        let Some(slice_key) = self.slice_key(&slice, label)? else {
+            chain.broken = Some(chain.size());
+            return Ok(());
+        };
+        let Some(segment) = self.segments.get(&id) else { return Ok(()) };
+        let mut unsealer = Unsealer::new(slice_key.clone(), segment);
+        let file = self.disk.open(&segment::name(id)).at("read the ledger")?;
+        let mut keys = RunKeys::default();
+        let mut offset = segment::HEADER as u64;
+        if let Some(place) = start {
+            if let Some(header) = unsealer.enter_at(file.as_ref(), place.run).at("read the ledger")? {
+                keys = self.run_keys(&slice.domain, &slice_key, &hash, &header)?;
+            }
+            offset = place.offset;
+        }
+        let mut reader = FrameReader::new(file.as_ref(), offset).at("read the ledger")?;
+        loop {
+            let found = match reader.next().at("read the ledger")? {
+                Step::Frame(found) => found,
+                Step::Damage => continue,
+                Step::End { .. } => return Ok(()),
+            };
+            let body = reader.body(&found);
+            match found.kind {
+                Kind::Run => {
+                    let before = unsealer.run_offset();
+                    unsealer.enter(found.offset, found.sequence, body);
+                    if unsealer.run_offset() != before {
+                        chain.run += 1;
+                        if let Some(header) = RunHeader::decode(found.sequence, body) {
+                            keys = self.run_keys(&slice.domain, &slice_key, &hash, &header)?;
+                        }
+                    }
+                }
+                Kind::Entry => {
+                    let entry = read_entry(&unsealer, &keys, &hash, found.sequence, body);
+                    chain.entry(&of, found.sequence, entry);
+                }
+                Kind::Head => chain.head(&of, found.sequence, body, public_key),
+                Kind::Checkpoint if start.is_some_and(|place| place.offset == found.offset) => {
+                    chain.begin(open_checkpoint(&keys, &hash, found.sequence, body));
+                }
+                Kind::Checkpoint | Kind::Record | Kind::Manifest | Kind::Payload => {}
+            }
+            if chain.broken.is_some() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Splits what stands first from the bytes of that length behind it.
+fn split_plain(plain: &[u8]) -> Option<([u8; 32], Zeroizing<Vec<u8>>)> {
+    let mut read = Reader(plain);
+    let first = read.array()?;
+    let length = usize::try_from(read.u32()?).ok()?;
+    Some((first, Zeroizing::new(read.bytes(length)?.to_vec())))
+}
+
+struct Unsealed {
+    leaf: Hash,
+    commitment: Hash,
+    statement: Zeroizing<Vec<u8>>,
+    payload: Option<Payload>,
+}
+
+/// An entry whose payload was erased has none; one whose payload does not fit is damaged.
+fn read_entry(unsealer: &Unsealer, keys: &RunKeys, hash: &Hash, sequence: u64, body: &[u8]) -> Option<Unsealed> {
+    let mut read = Reader(body);
+    let leaf = read.array()?;
+    let length = usize::try_from(read.u32()?).ok()?;
+    let statement: Result<_, Unsealing> = unsealer.open(Kind::Entry, sequence, read.bytes(length)?);
+    let (commitment, statement) = split_plain(&statement.ok()?)?;
+    let payload = match &keys.payload {
+        None => None,
+        Some(key) => {
+            let aad = segment::aad(hash, Kind::Payload, sequence, read.0.len());
+            let (salt, bytes) = split_plain(&key.open(sequence.checked_sub(keys.first)?, &aad, read.0)?)?;
+            Some(Payload { salt, bytes }).filter(|payload| payload.commitment() == commitment)
+        }
+    };
+    if keys.payload.is_some() && payload.is_none() {
+        return None;
+    }
+    Some(Unsealed { leaf, commitment, statement, payload })
+}
+
+fn open_checkpoint(
+    keys: &RunKeys,
+    hash: &Hash,
+    sequence: u64,
+    body: &[u8],
+) -> Option<(Frontier, Hash, LedgerCheckpoint)> {
+    let aad = segment::aad(hash, Kind::Checkpoint, sequence, body.len());
+    let plain = keys.checkpoint.as_ref()?.open(sequence.checked_sub(keys.first)?, &aad, body)?;
+    let mut read = Reader(&plain);
+    let size = read.u64()?;
+    let count = usize::try_from(read.u32()?).ok().filter(|count| *count <= 64)?;
+    let roots = (0..count).map(|_| read.array()).collect::<Option<Vec<Hash>>>()?;
+    let leaf = read.array()?;
+    let length = usize::try_from(read.u32()?).ok()?;
+    let state = Zeroizing::new(read.bytes(length)?.to_vec());
+    let tree = Frontier { size, roots };
+    (tree.is_whole() && size == sequence).then_some((tree, leaf, LedgerCheckpoint { size, state }))
+}
+
+impl Chain {
+    pub(super) fn size(&self) -> u64 {
+        self.base.0.size + self.entries.len() as u64
+    }
+
+    /// The tree under the last head, and the last leaf in it.
+    pub(super) fn signed(&self) -> (Frontier, Hash) {
+        let tree = self.heads.last().unwrap_or(&self.base.0).clone();
+        let last = self.signed_entries().checked_sub(1).and_then(|at| self.entries.get(at));
+        (tree, last.map_or(self.base.1, |entry| entry.leaf))
+    }
+
+    fn signed_entries(&self) -> usize {
+        let size = self.heads.last().map_or(self.base.0.size, |tree| tree.size);
+        usize::try_from(size - self.base.0.size).unwrap_or(usize::MAX)
+    }
+
+    fn cut_to(&mut self, size: u64) {
+        let keep = size.saturating_sub(self.base.0.size);
+        self.entries.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
+        self.heads.retain(|tree| tree.size <= size);
+    }
+
+    fn root_at(&self, size: u64) -> Option<Hash> {
+        let count = usize::try_from(size.checked_sub(self.base.0.size)?).ok()?;
+        let mut tree = self.base.0.clone();
+        self.entries.get(..count)?.iter().for_each(|entry| tree.push(entry.leaf));
+        Some(tree.root())
+    }
+
+    fn begin(&mut self, checkpoint: Option<(Frontier, Hash, LedgerCheckpoint)>) {
+        if let Some((tree, leaf, checkpoint)) = checkpoint {
+            self.base = (tree, leaf);
+            self.checkpoint = Some(checkpoint);
+        }
+    }
+
+    fn entry(&mut self, of: &LedgerName, sequence: u64, entry: Option<Unsealed>) {
+        let at = sequence.checked_sub(self.base.0.size).and_then(|at| usize::try_from(at).ok());
+        let Some(at) = at.filter(|at| *at < self.entries.len() || *at == self.entries.len()) else {
+            self.broken = Some(self.size());
+            return;
+        };
+        if at < self.entries.len() && self.runs.get(at) == Some(&self.run) {
+            self.broken = Some(self.size());
+            return;
+        }
+        // A later run that counts from here supersedes a batch that was not finished.
+        self.entries.truncate(at);
+        self.runs.truncate(at);
+        self.heads.retain(|tree| tree.size <= sequence);
+        let before = self.entries.last().map_or(self.base.1, |entry| entry.leaf);
+        let whole =
+            |entry: &Unsealed| leaf_of(of, sequence, &before, &entry.commitment, &entry.statement) == entry.leaf;
+        let Some(entry) = entry.filter(whole) else {
+            self.broken = Some(sequence);
+            return;
+        };
+        let Unsealed { leaf, commitment, statement, payload } = entry;
+        self.entries.push(LedgerEntry { sequence, statement, payload, commitment, leaf, signed: false, head: None });
+        self.runs.push(self.run);
+    }
+
+    fn head(&mut self, of: &LedgerName, sequence: u64, body: &[u8], key: Option<&[u8; 32]>) {
+        let (mut tree, _) = self.signed();
+        let from = self.signed_entries();
+        self.entries.iter().skip(from).for_each(|entry| tree.push(entry.leaf));
+        let head = Head::decode(sequence, body).filter(|head| (head.size, head.root) == (tree.size, tree.root()));
+        let (Some(head), Some(key)) = (head, key) else {
+            self.broken = Some(self.size());
+            return;
+        };
+        if !head.is_signed(key, of) {
+            self.broken = Some(sequence);
+            return;
+        }
+        for entry in self.entries.iter_mut().skip(from) {
+            entry.signed = true;
+        }
+        if self.heads.last().is_none_or(|last| last.size < tree.size) {
+            self.heads.push(tree);
+        }
+        if let Some(last) = self.entries.last_mut() {
+            last.head = Some(head);
+        }
+    }
+}

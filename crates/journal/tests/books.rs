@@ -1,0 +1,170 @@
+//! The bookkeeping is believed only where the store's own key proves it: nothing forged acknowledges, hides or removes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod support;
+
+use menshen_journal::{Error, Expiry, KeyError, KeyState, Lane, Shredding};
+use support::*;
+
+/// A frame as anybody can make it: whole, but without the store's key.
+fn frame(sequence: u64, entry: &[u8]) -> Vec<u8> {
+    let body = [&[0; 32][..], entry].concat();
+    let mut out = vec![0xD6, 0x4D];
+    out.extend(sequence.to_le_bytes());
+    out.extend(u32::try_from(body.len()).unwrap().to_le_bytes());
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&out), &body);
+    out.extend(sum.to_le_bytes());
+    out.extend(body);
+    out
+}
+
+fn segments(bench: &Bench) -> Vec<String> {
+    bench.disk.names().into_iter().filter(|name| name.starts_with("segments/")).collect()
+}
+
+/// A store with ten records, closed.
+fn ten() -> (Bench, menshen_journal::Domain) {
+    let bench = Bench::new();
+    let journal = bench.open().unwrap();
+    let analytics = domain(&journal, "analytics").unwrap();
+    for number in 0..10_u8 {
+        put(&bench, &journal, analytics, &[number]).unwrap();
+    }
+    journal.sync().unwrap();
+    drop(journal);
+    (bench, analytics)
+}
+
+#[test]
+fn a_forged_cursor_counts_as_zero_and_is_told() {
+    let (bench, analytics) = ten();
+    let journal = bench.open().unwrap();
+    let batch = read(&journal, endpoint(&journal), &[analytics]);
+    journal.acknowledge(endpoint(&journal), &[batch.records[0].id, batch.records[1].id]).unwrap();
+    drop(journal);
+    let mut cursors = bench.disk.contents("cursor").unwrap();
+    let used = [0, cursors.len() / 2].into_iter().find(|at| cursors[*at] == 1).unwrap();
+    let slot = &mut cursors[used..used + 53];
+    assert_eq!(slot[25], 2, "the cursor stands at 2");
+    slot[25] = 9;
+    let sum = crc32c::crc32c(&slot[..49]);
+    slot[49..].copy_from_slice(&sum.to_le_bytes());
+    bench.disk.put("cursor", &cursors);
+    let journal = bench.open().unwrap();
+    assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 10, "all are sent again");
+    assert_eq!(journal.report().foreign_cursors, 1);
+    // It goes on from there.
+    let batch = read(&journal, endpoint(&journal), &[analytics]);
+    journal.acknowledge(endpoint(&journal), &[batch.records[0].id]).unwrap();
+    drop(journal);
+    let journal = bench.open().unwrap();
+    assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 9);
+    assert_eq!(journal.report().foreign_cursors, 0);
+}
+
+#[test]
+fn a_forged_removal_removes_nothing() {
+    let (bench, analytics) = ten();
+    let id = u64::from_str_radix(segments(&bench)[0].strip_prefix("segments/").unwrap(), 16).unwrap();
+    let retired = [&[3][..], &id.to_le_bytes(), &0_u64.to_le_bytes()].concat();
+    for forged in [
+        // Behind the frames that are there.
+        [bench.disk.contents("manifest.1").unwrap(), frame(5, &retired)].concat(),
+        // A manifest of its own.
+        [frame(0, &[&[1][..], &[7; 16], &9_u64.to_le_bytes()].concat()), frame(1, &retired), frame(2, &[9])].concat(),
+    ] {
+        let copy = Bench { disk: bench.disk.snapshot(), ..bench.clone() };
+        copy.disk.put("manifest.1", &forged);
+        let journal = copy.open().unwrap();
+        assert_eq!(segments(&copy), segments(&bench));
+        assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 10);
+        assert!(journal.report().manifest_damaged);
+        drop(journal);
+        let journal = copy.open().unwrap();
+        assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 10);
+    }
+}
+
+#[test]
+fn a_frame_moved_to_another_place_is_none() {
+    let (bench, analytics) = ten();
+    let journal = bench.open().unwrap();
+    let one = endpoint(&journal);
+    let batch = read(&journal, one, &[analytics]);
+    // Out of order, so that it is a frame of the manifest that says it.
+    journal.acknowledge(one, &[batch.records[4].id]).unwrap();
+    drop(journal);
+    let manifest = bench.disk.contents("manifest.1").unwrap();
+    let mut starts: Vec<usize> = (0..manifest.len() - 1).filter(|at| manifest[*at..*at + 2] == [0xD6, 0x4D]).collect();
+    let last = starts.pop().unwrap();
+    let first = [&manifest[last..], &manifest[..last]].concat();
+    bench.disk.put("manifest.1", &first);
+    let journal = bench.open().unwrap();
+    assert!(journal.report().manifest_damaged);
+    assert_eq!(bodies(&read(&journal, one, &[analytics])).len(), 9, "it still says what it said");
+}
+
+#[test]
+fn before_the_stores_key_is_there_nothing_is_removed_or_acknowledged() {
+    let (bench, analytics) = ten();
+    let files = segments(&bench);
+    bench.keys.set_state(KeyState::NotYet);
+    let journal = bench.open().unwrap();
+    let busy = Error::Key(KeyError::NotYet);
+    assert_eq!(journal.retire_delivered(&|_, _| panic!("nobody is asked")), Err(busy));
+    bench.clock.advance(20 * DAY_MS);
+    assert_eq!(journal.expire(), Err(busy));
+    assert_eq!(journal.shred(&analytics).unwrap(), Shredding::Pending);
+    assert_eq!(segments(&bench), files);
+    bench.keys.set_state(KeyState::Ready);
+    assert_eq!(journal.expire().unwrap().segments, 1, "its secret was gone already");
+    assert_eq!(segments(&bench), [""; 0]);
+}
+
+#[test]
+fn every_algorithm_seals_and_a_store_may_hold_both() {
+    let bench = Bench::new();
+    let aes = menshen_journal::Options { algorithm: menshen_journal::Algorithm::Aes256Gcm, ..bench.options.clone() };
+    let aes = Bench { options: aes, ..bench.clone() };
+    for (bench, purpose) in [(&bench, "one"), (&aes, "two")] {
+        let journal = bench.open().unwrap();
+        let domain = domain(&journal, purpose).unwrap();
+        let never = menshen_journal::Append { domain, lane: Lane::Telemetry, expiry: Expiry::never(), body: b"sealed" };
+        journal.append(&never).unwrap();
+    }
+    let journal = bench.open().unwrap();
+    let both = [domain(&journal, "one").unwrap(), domain(&journal, "two").unwrap()];
+    assert_eq!(bodies(&read(&journal, endpoint(&journal), &both)), [b"sealed", b"sealed"]);
+    let algorithms: Vec<u8> = segments(&bench).iter().map(|name| bench.disk.contents(name).unwrap()[9]).collect();
+    assert_eq!(algorithms, [1, 2]);
+}
+
+#[test]
+fn a_marker_proves_itself_only_if_it_was_written_here() {
+    let (bench, analytics) = ten();
+    let journal = bench.open().unwrap();
+    let other = domain(&journal, "other").unwrap();
+    journal.mark_denied(&analytics).unwrap();
+    let marker = bench.outside.names().into_iter().find(|name| name.starts_with("denied-")).unwrap();
+    let content = bench.outside.contents(&marker).unwrap();
+    drop(journal);
+    bench.disk.delete(&marker);
+    let journal = bench.open().unwrap();
+    assert_eq!(journal.denied(), [analytics]);
+    assert!(!journal.is_denial_proven(&analytics), "no key, no proof");
+    journal.unlock().unwrap();
+    assert!(journal.is_denial_proven(&analytics), "one outside is enough");
+    // A copy under the name of another domain denies, and proves nothing.
+    let planted =
+        marker.replace(&format!("{:016x}", analytics.purpose.number()), &format!("{:016x}", other.purpose.number()));
+    bench.outside.put(&planted, &content);
+    assert_eq!(journal.denied().len(), 2);
+    assert!(!journal.is_denial_proven(&other));
+    // Written before the key is there, it denies and proves nothing.
+    drop(journal);
+    let journal = bench.open().unwrap();
+    journal.clear_mark(&analytics).unwrap();
+    journal.mark_denied(&analytics).unwrap();
+    journal.unlock().unwrap();
+    assert!(!journal.is_denial_proven(&analytics));
+}
