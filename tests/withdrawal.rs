@@ -219,6 +219,18 @@ fn a_statute_that_a_version_took_away_keeps_nothing_from_a_withdrawal() {
 }
 
 #[test]
+fn a_request_to_erase_waits_for_what_is_still_under_way_to_its_receiver() {
+    let (_menshen, session) = Bench::new().agreed();
+    assert_eq!(record(&session), Recorded::Buffered);
+    let upload = session.next_upload().unwrap().unwrap();
+    let Withdrawal::Done { in_flight } = session.withdraw("statistics").unwrap() else { panic!() };
+    assert_eq!(in_flight, [upload.id]);
+    assert_eq!(asked_to_erase(&session), [], "what arrives after it would stay there");
+    session.upload_finished(upload.id, &bench::taken()).unwrap();
+    assert_eq!(asked_to_erase(&session).len(), 1);
+}
+
+#[test]
 fn a_withdrawal_that_was_cut_off_is_completed_at_the_next_opening_if_its_marker_proves_itself() {
     let bench = Bench::new();
     let (menshen, session) = bench.agreed();

@@ -253,6 +253,7 @@ impl Core {
         }
         let epoch = self.state.purposes.get(purpose).map_or(0, |state| state.epoch);
         let domain = Domain { account: self.account, purpose: label, epoch };
+        let in_flight = self.exchanges.cancel(&domain);
         // Where the marker cannot be written the entry may be; the gate is closed either way.
         let marked = shared.journal.mark_denied(&domain).is_ok();
         let mut what = self.erase_requests(shared, purpose)?;
@@ -260,7 +261,6 @@ impl Core {
             Refusal::Refused(shown) => What::Refused { purpose: purpose.to_owned(), epoch, shown },
             Refusal::Withdrawn => What::Withdrawn { purpose: purpose.to_owned(), epoch },
         });
-        let in_flight = self.exchanges.cancel(&domain);
         self.commit(shared, what)
             .map_err(|error| if marked { error } else { Error::Io { operation: "mark a denial" } })?;
         self.opened(shared, purpose);

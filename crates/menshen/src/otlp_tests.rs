@@ -159,6 +159,25 @@ fn any_attribute_list_decodes_equal() {
 }
 
 #[test]
+fn a_record_without_some_attributes_keeps_every_other_byte_and_a_cut_one_is_refused() {
+    let mut random = Random(7);
+    for _ in 0..500 {
+        let texts: Vec<String> = (0..random.below(6)).map(|_| random.text()).collect();
+        let names: Vec<String> = (0..texts.len()).map(|at| format!("field_{at}")).collect();
+        let all: Vec<(&str, Value<'_>)> =
+            names.iter().zip(&texts).map(|(name, text)| (name.as_str(), Value::String(text))).collect();
+        let ended = |name: &str| name.ends_with(['1', '3']);
+        let left: Vec<(&str, Value<'_>)> = all.iter().copied().filter(|(name, _)| !ended(name)).collect();
+        let record = encode("u", &all);
+        assert_eq!(without_attributes(&record, ended), Ok(encode("u", &left)));
+        let cut = usize::try_from(random.below(record.len() as u64)).unwrap_or(0);
+        if let Ok(shorter) = without_attributes(&record[..cut], |_| false) {
+            assert_eq!(shorter, record[..cut], "cut between two fields");
+        }
+    }
+}
+
+#[test]
 fn a_body_names_its_resource_and_scope_once() {
     let resource = [("service.name", Value::String("门神")), ("privacy.policy.version", Value::String(""))];
     let request = request(Body::new(&resource, "menshen", "0.1.0"));

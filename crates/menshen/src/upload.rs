@@ -131,7 +131,10 @@ fn next_erase(core: &mut Core, now: &Now) -> Result<Option<UploadRequest>, Error
         .collect();
     let due = core.state.erases.iter().find(|(id, erase)| {
         let resting = core.exchanges.endpoints.get(&erase.to.endpoint);
-        !under_way.contains(id) && resting.is_none_or(|state| state.not_before_ms <= now.wall_ms)
+        // Records that arrive after the request would stay there.
+        let mut uploads = core.exchanges.uploads.values();
+        let outrun = uploads.any(|upload| upload.cancelled && upload.endpoint == erase.to.endpoint);
+        !under_way.contains(id) && !outrun && resting.is_none_or(|state| state.not_before_ms <= now.wall_ms)
     });
     let Some((id, Erase { purpose, to })) = due.map(|(id, erase)| (id.clone(), erase.clone())) else { return Ok(None) };
     let body =
