@@ -212,9 +212,8 @@ impl Inner {
             let domain = segment.header.slice.domain;
             payload = self.payload_label(&domain)?;
             let secret = self.payload_key(&domain, payload)?;
-            let keys = LedgerRun::derive(&slice_key, secret.as_ref(), &segment.hash, &salt);
-            let Some((Some(payload), checkpoint)) = keys else { return Err(Error::Key(KeyError::Suspect)) };
-            ledger = Some(LedgerRun { payload, checkpoint });
+            let keys = secret.and_then(|secret| LedgerRun::derive(&secret, &segment.hash, &salt));
+            ledger = Some(keys.ok_or(Error::Key(KeyError::Suspect))?);
         }
         let header = RunHeader { first, salt, commitment, payload };
         Ok((Run { key, offset: segment.end, first, ledger }, header.encode()))

@@ -59,10 +59,6 @@ pub(crate) enum Entry {
         segment: u64,
         place: Position,
     },
-    /// What was sealed there no longer stands for anything.
-    Uncheckpointed {
-        segment: u64,
-    },
     Complete,
 }
 
@@ -104,9 +100,6 @@ impl Entry {
             Self::Checkpoint { segment, place } => {
                 out.u8(10).u64(*segment).u64(place.sequence).u64(place.offset).u64(place.run);
             }
-            Self::Uncheckpointed { segment } => {
-                out.u8(11).u64(*segment);
-            }
         }
         out.0
     }
@@ -145,7 +138,6 @@ impl Entry {
                     place: Position { sequence: read.u64()?, offset: read.u64()?, run: read.u64()? },
                 }
             }
-            11 => Self::Uncheckpointed { segment: read.u64()? },
             _ => return None,
         })
     }
@@ -219,9 +211,6 @@ impl State {
             Entry::Dropped(count) => self.dropped += count,
             Entry::Checkpoint { segment, place } => {
                 self.checkpoints.insert(*segment, *place);
-            }
-            Entry::Uncheckpointed { segment } => {
-                self.checkpoints.remove(segment);
             }
             Entry::Complete => {}
         }

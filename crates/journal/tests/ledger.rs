@@ -159,6 +159,7 @@ fn an_erased_payload_is_gone_and_the_chain_still_verifies() {
     before.disk.put("keys", &bench.disk.contents("keys").unwrap());
     let (journal, _) = ledger(&before);
     assert_eq!(payloads(&journal.ledger_read(account).unwrap()), [None, None]);
+    assert_eq!(journal.ledger_tail(account).unwrap().checkpoint, None, "nor from the checkpoint, which said the same");
 }
 
 #[test]

@@ -6,7 +6,6 @@ use super::head::{Head, LedgerName, anchored};
 use super::tree::{Frontier, Hash};
 use super::{LedgerEntry, Payload, leaf_of, ledger_slice};
 use crate::bytes::Reader;
-use crate::cipher::SealingKey;
 use crate::cursor::Position;
 use crate::error::{At, Error};
 use crate::frame::{FrameReader, Kind, Step};
@@ -112,8 +111,8 @@ pub(super) struct Chain {
 #[derive(Default)]
 struct RunKeys {
     first: u64,
-    payload: Option<SealingKey>,
-    checkpoint: Option<SealingKey>,
+    /// `None` where the payloads, and the checkpoints with them, were erased.
+    erasable: Option<LedgerRun>,
 }
 
 impl Inner {
@@ -200,17 +199,10 @@ impl Inner {
         Ok(chain)
     }
 
-    fn run_keys(
-        &mut self,
-        domain: &Domain,
-        slice_key: &crate::cipher::Secret,
-        hash: &Hash,
-        header: &RunHeader,
-    ) -> Result<RunKeys, Error> {
+    fn run_keys(&mut self, domain: &Domain, hash: &Hash, header: &RunHeader) -> Result<RunKeys, Error> {
         let payload = self.payload_key(domain, header.payload)?;
-        let keys = LedgerRun::derive(slice_key, payload.as_ref(), hash, &header.salt);
-        let (payload, checkpoint) = keys.map_or((None, None), |(payload, checkpoint)| (payload, Some(checkpoint)));
-        Ok(RunKeys { first: header.first, payload, checkpoint })
+        let erasable = payload.and_then(|payload| LedgerRun::derive(&payload, hash, &header.salt));
+        Ok(RunKeys { first: header.first, erasable })
     }
 
     fn read_ledger_segment(
@@ -228,13 +220,13 @@ impl Inner {
             return Ok(());
         };
         let Some(segment) = self.segments.get(&id) else { return Ok(()) };
-        let mut unsealer = Unsealer::new(slice_key.clone(), segment);
+        let mut unsealer = Unsealer::new(slice_key, segment);
         let file = self.disk.open(&segment::name(id)).at("read the ledger")?;
         let mut keys = RunKeys::default();
         let mut offset = segment::HEADER as u64;
         if let Some(place) = start {
             if let Some(header) = unsealer.enter_at(file.as_ref(), place.run).at("read the ledger")? {
-                keys = self.run_keys(&slice.domain, &slice_key, &hash, &header)?;
+                keys = self.run_keys(&slice.domain, &hash, &header)?;
             }
             offset = place.offset;
         }
@@ -253,7 +245,7 @@ impl Inner {
                     if unsealer.run_offset() != before {
                         chain.run += 1;
                         if let Some(header) = RunHeader::decode(found.sequence, body) {
-                            keys = self.run_keys(&slice.domain, &slice_key, &hash, &header)?;
+                            keys = self.run_keys(&slice.domain, &hash, &header)?;
                         }
                     }
                 }
@@ -296,15 +288,15 @@ fn read_entry(unsealer: &Unsealer, keys: &RunKeys, hash: &Hash, sequence: u64, b
     let length = usize::try_from(read.u32()?).ok()?;
     let statement: Result<_, Unsealing> = unsealer.open(Kind::Entry, sequence, read.bytes(length)?);
     let (commitment, statement) = split_plain(&statement.ok()?)?;
-    let payload = match &keys.payload {
+    let payload = match &keys.erasable {
         None => None,
-        Some(key) => {
+        Some(LedgerRun { payload: key, .. }) => {
             let aad = segment::aad(hash, Kind::Payload, sequence, read.0.len());
             let (salt, bytes) = split_plain(&key.open(sequence.checked_sub(keys.first)?, &aad, read.0)?)?;
             Some(Payload { salt, bytes }).filter(|payload| payload.commitment() == commitment)
         }
     };
-    if keys.payload.is_some() && payload.is_none() {
+    if keys.erasable.is_some() && payload.is_none() {
         return None;
     }
     Some(Unsealed { leaf, commitment, statement, payload })
@@ -317,7 +309,7 @@ fn open_checkpoint(
     body: &[u8],
 ) -> Option<(Frontier, Hash, LedgerCheckpoint)> {
     let aad = segment::aad(hash, Kind::Checkpoint, sequence, body.len());
-    let plain = keys.checkpoint.as_ref()?.open(sequence.checked_sub(keys.first)?, &aad, body)?;
+    let plain = keys.erasable.as_ref()?.checkpoint.open(sequence.checked_sub(keys.first)?, &aad, body)?;
     let mut read = Reader(&plain);
     let size = read.u64()?;
     let count = usize::try_from(read.u32()?).ok().filter(|count| *count <= 64)?;

@@ -91,23 +91,19 @@ impl Journal {
         self.inner().ledgers.get(&account).map_or(0, |tail| tail.since_checkpoint)
     }
 
-    /// Erases the payloads of all entries so far, by destroying the secret they were sealed under. The statements stay,
-    /// and chain and tree still verify.
+    /// Erases the payloads of all entries so far, and the checkpoints, by destroying the secret they were sealed under.
+    /// The statements stay, and chain and tree still verify.
     ///
     /// # Errors
     /// The account has no ledger, or the disk failed.
     pub fn erase_payloads(&self, account: Label) -> Result<(), Error> {
         let mut inner = self.proven()?;
         let domain = inner.ledger_domain(account)?;
-        // A checkpoint holds what the payloads said.
-        let ids: Vec<u64> = inner.ledger_segments(&domain);
-        for id in ids {
-            inner.manifest.append(&ManifestEntry::Uncheckpointed { segment: id }).at("write the manifest")?;
+        for id in inner.ledger_segments(&domain) {
             if let Some(segment) = inner.segments.get_mut(&id) {
                 segment.run = None;
             }
         }
-        inner.manifest.sync().at("sync the manifest")?;
         let is_payload = |slot: &Slot| matches!(slot, Slot::Payload { domain: d, .. } if *d == domain);
         inner.table.destroy(is_payload).at("write the keys").map(|_| ())
     }
