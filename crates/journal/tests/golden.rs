@@ -25,7 +25,6 @@ fn every_golden_store_is_read_as_expected() {
     let mut names: Vec<String> = fs::read_dir(golden::folder())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name != "README.md")
         .collect();
     names.sort();
     assert_eq!(names.len(), golden::stores().len(), "{names:?}");
