@@ -105,6 +105,36 @@ fn a_frame_moved_to_another_place_is_none() {
 }
 
 #[test]
+fn forged_numbers_beyond_all_counting_count_for_nothing() {
+    let (bench, analytics) = ten();
+    let header = bench.disk.contents(&segments(&bench)[0]).unwrap()[..128].to_vec();
+    let (store, id, most) = (&header[12..28], &header[28..36], &u64::MAX.to_le_bytes()[..]);
+    let entries = [
+        [&[1], store, most].concat(),
+        [&[8], most].concat(),
+        [&[8], most].concat(),
+        [&[2], &header[..]].concat(),
+        // At the segment's beginning, of a run that begins nowhere.
+        [&[6], id, &5_u64.to_le_bytes(), &128_u64.to_le_bytes(), most, most].concat(),
+        [&[4], id, most, &0_u64.to_le_bytes(), most].concat(),
+        vec![9],
+    ];
+    let forged: Vec<u8> = entries.iter().zip(0..).flat_map(|(entry, sequence)| frame(sequence, entry)).collect();
+    for name in ["manifest.1", &format!("manifest.{}", u64::MAX)] {
+        let copy = Bench { disk: bench.disk.snapshot(), ..bench.clone() };
+        copy.disk.put(name, &forged);
+        let journal = copy.open().unwrap();
+        let _ = (journal.health(), journal.count(&analytics), journal.pending(endpoint(&journal), &analytics));
+        assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 10, "{name}");
+        put(&copy, &journal, analytics, b"more").unwrap();
+        journal.sync().unwrap();
+        drop(journal);
+        let journal = copy.open().unwrap();
+        assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 11, "{name}");
+    }
+}
+
+#[test]
 fn before_the_stores_key_is_there_nothing_is_removed_or_acknowledged() {
     let (bench, analytics) = ten();
     let files = segments(&bench);
