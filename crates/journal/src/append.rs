@@ -125,10 +125,14 @@ impl Inner {
             && !segment.suspect
             && segment.end < self.options.segment_bytes
         {
-            if segment.run.is_none() || segment.file.is_none() {
-                self.begin_run(id, segment.next)?;
+            if segment.run.is_some() && segment.file.is_some() {
+                return Ok(id);
             }
-            return Ok(id);
+            match self.begin_run(id, segment.next) {
+                // The slice's secret is gone: what it sealed is left alone, and a new segment has a new one.
+                Err(Error::Key(KeyError::NotFound)) => {}
+                begun => return begun.map(|()| id),
+            }
         }
         let id = self.create_segment(slice, 0)?;
         self.manifest_added(id)?;

@@ -198,3 +198,33 @@ fn a_marker_proves_itself_only_if_it_was_written_here() {
     journal.unlock().unwrap();
     assert!(!journal.is_denial_proven(&analytics));
 }
+
+#[test]
+fn only_a_name_that_the_store_would_write_is_a_markers() {
+    let (bench, analytics) = ten();
+    let journal = bench.open().unwrap();
+    journal.mark_denied(&analytics).unwrap();
+    let marker = bench.outside.names().into_iter().find(|name| name.starts_with("denied-")).unwrap();
+    // What cannot be cleared must not deny.
+    for planted in [marker.replace("-0000000000000001", "-1"), marker.replace("-0000000000000001", "-+000000000000001")]
+    {
+        bench.outside.put(&planted, b"");
+    }
+    journal.clear_mark(&analytics).unwrap();
+    assert_eq!(journal.denied(), []);
+}
+
+#[test]
+fn a_slice_whose_secret_is_damaged_goes_on_under_a_new_one() {
+    let (bench, analytics) = ten();
+    let mut keys = bench.disk.contents("keys").unwrap();
+    for slot in keys.chunks_mut(512).filter(|slot| slot[0] == 3) {
+        slot[80] ^= 1;
+    }
+    bench.disk.put("keys", &keys);
+    let journal = bench.open().unwrap();
+    assert_eq!(journal.report().damaged_keys, 1);
+    put(&bench, &journal, analytics, b"after the damage").unwrap();
+    let batch = read(&journal, endpoint(&journal), &[analytics]);
+    assert_eq!((bodies(&batch), batch.locked), (vec![b"after the damage".to_vec()], 1));
+}
