@@ -130,6 +130,7 @@ fn a_manifest_older_than_the_last_head_is_told() {
     bench.disk.put("manifest.1", &old);
     let (journal, account) = ledger(&bench);
     assert!(journal.ledger_read(account).unwrap().manifest_rolled_back);
+    assert!(journal.ledger_tail(account).unwrap().manifest_rolled_back);
     assert_eq!(bodies(&read(&journal, endpoint(&journal), &[analytics])), [b"x"], "and costs nothing");
 }
 
@@ -210,4 +211,17 @@ fn a_damaged_checkpoint_costs_time_and_nothing_else() {
     let (journal, _) = ledger(&bench);
     let tail = journal.ledger_tail(account).unwrap();
     assert_eq!((tail.checkpoint, tail.entries.len(), tail.verdict), (None, 6, Verdict::Sound));
+}
+
+#[test]
+fn a_checkpoint_at_the_end_still_tells_the_head_below_it() {
+    let bench = Bench::new();
+    let (journal, account) = ledger(&bench);
+    let head = journal.ledger_append(account, &entries([b"granted"])).unwrap();
+    journal.ledger_checkpoint(account, b"state").unwrap();
+    drop(journal);
+    let (journal, _) = ledger(&bench);
+    let tail = journal.ledger_tail(account).unwrap();
+    assert_eq!((tail.checkpoint.unwrap().size, tail.entries.len()), (1, 0));
+    assert_eq!(tail.head, Some(head));
 }

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::head::{Head, LedgerName, anchored};
+use super::head::{self, Head, LedgerName, anchored};
 use super::tree::{Frontier, Hash};
 use super::{LedgerEntry, Payload, leaf_of, ledger_slice};
 use crate::bytes::Reader;
@@ -95,8 +95,8 @@ impl Journal {
 /// What is read of a ledger before its verdict.
 #[derive(Default)]
 pub(super) struct Chain {
-    /// The tree and the leaf before the first of the entries.
-    base: (Frontier, Hash),
+    /// The tree and the leaf before the first of the entries, and the head over them.
+    base: (Frontier, Hash, Option<Head>),
     checkpoint: Option<LedgerCheckpoint>,
     pub(super) entries: Vec<LedgerEntry>,
     /// The run that wrote each entry.
@@ -130,7 +130,7 @@ impl Inner {
         }
         let of = self.ledger_name(&domain);
         let verdict = self.verdict_of(&chain, &domain);
-        let head = chain.entries.last().and_then(|entry| entry.head.clone());
+        let head = chain.last_head();
         let known = |head: &Head| self.manifest.has_been(&head.manifest);
         Ok(LedgerContents {
             name: of,
@@ -255,7 +255,10 @@ impl Inner {
                 }
                 Kind::Head => chain.head(&of, found.sequence, body, public_key),
                 Kind::Checkpoint if start.is_some_and(|place| place.offset == found.offset) => {
-                    chain.begin(open_checkpoint(&keys, &hash, found.sequence, body));
+                    let signed = |head: &Head| public_key.is_some_and(|key| head.is_signed(key, &of));
+                    chain.begin(
+                        open_checkpoint(&keys, &hash, found.sequence, body).filter(|(_, _, head, _)| signed(head)),
+                    );
                 }
                 Kind::Checkpoint | Kind::Record | Kind::Manifest | Kind::Payload => {}
             }
@@ -302,12 +305,10 @@ fn read_entry(unsealer: &Unsealer, keys: &RunKeys, hash: &Hash, sequence: u64, b
     Some(Unsealed { leaf, commitment, statement, payload })
 }
 
-fn open_checkpoint(
-    keys: &RunKeys,
-    hash: &Hash,
-    sequence: u64,
-    body: &[u8],
-) -> Option<(Frontier, Hash, LedgerCheckpoint)> {
+/// Tree, last leaf and head at a checkpoint, and what was sealed there.
+type Opened = (Frontier, Hash, Head, LedgerCheckpoint);
+
+fn open_checkpoint(keys: &RunKeys, hash: &Hash, sequence: u64, body: &[u8]) -> Option<Opened> {
     let aad = segment::aad(hash, Kind::Checkpoint, sequence, body.len());
     let plain = keys.erasable.as_ref()?.checkpoint.open(sequence.checked_sub(keys.first)?, &aad, body)?;
     let mut read = Reader(&plain);
@@ -315,10 +316,12 @@ fn open_checkpoint(
     let count = usize::try_from(read.u32()?).ok().filter(|count| *count <= 64)?;
     let roots = (0..count).map(|_| read.array()).collect::<Option<Vec<Hash>>>()?;
     let leaf = read.array()?;
+    let head = Head::decode(size.checked_sub(1)?, read.bytes(head::ENCODED)?)?;
     let length = usize::try_from(read.u32()?).ok()?;
     let state = Zeroizing::new(read.bytes(length)?.to_vec());
     let tree = Frontier { size, roots };
-    (tree.is_whole() && size == sequence).then_some((tree, leaf, LedgerCheckpoint { size, state }))
+    let is_whole = tree.is_whole() && size == sequence && head.root == tree.root();
+    is_whole.then_some((tree, leaf, head, LedgerCheckpoint { size, state }))
 }
 
 impl Chain {
@@ -331,6 +334,10 @@ impl Chain {
         let tree = self.heads.last().unwrap_or(&self.base.0).clone();
         let last = self.signed_entries().checked_sub(1).and_then(|at| self.entries.get(at));
         (tree, last.map_or(self.base.1, |entry| entry.leaf))
+    }
+
+    pub(super) fn last_head(&self) -> Option<Head> {
+        self.entries.last().map_or_else(|| self.base.2.clone(), |entry| entry.head.clone())
     }
 
     fn signed_entries(&self) -> usize {
@@ -351,9 +358,9 @@ impl Chain {
         Some(tree.root())
     }
 
-    fn begin(&mut self, checkpoint: Option<(Frontier, Hash, LedgerCheckpoint)>) {
-        if let Some((tree, leaf, checkpoint)) = checkpoint {
-            self.base = (tree, leaf);
+    fn begin(&mut self, checkpoint: Option<Opened>) {
+        if let Some((tree, leaf, head, checkpoint)) = checkpoint {
+            self.base = (tree, leaf, Some(head));
             self.checkpoint = Some(checkpoint);
         }
     }
