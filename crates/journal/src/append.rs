@@ -125,10 +125,14 @@ impl Inner {
             && !segment.suspect
             && segment.end < self.options.segment_bytes
         {
-            if segment.run.is_none() || segment.file.is_none() {
-                self.begin_run(id, segment.next)?;
+            if segment.run.is_some() && segment.file.is_some() {
+                return Ok(id);
             }
-            return Ok(id);
+            match self.begin_run(id, segment.next) {
+                // The slice's secret is gone: what it sealed is left alone, and a new segment has a new one.
+                Err(Error::Key(KeyError::NotFound)) => {}
+                begun => return begun.map(|()| id),
+            }
         }
         let id = self.create_segment(slice, 0)?;
         self.manifest_added(id)?;
@@ -212,9 +216,8 @@ impl Inner {
             let domain = segment.header.slice.domain;
             payload = self.payload_label(&domain)?;
             let secret = self.payload_key(&domain, payload)?;
-            let keys = LedgerRun::derive(&slice_key, secret.as_ref(), &segment.hash, &salt);
-            let Some((Some(payload), checkpoint)) = keys else { return Err(Error::Key(KeyError::Suspect)) };
-            ledger = Some(LedgerRun { payload, checkpoint });
+            let keys = secret.and_then(|secret| LedgerRun::derive(&secret, &segment.hash, &salt));
+            ledger = Some(keys.ok_or(Error::Key(KeyError::Suspect))?);
         }
         let header = RunHeader { first, salt, commitment, payload };
         Ok((Run { key, offset: segment.end, first, ledger }, header.encode()))

@@ -1,5 +1,8 @@
 //! Fixed little-endian fields, written and read without a way to panic.
 
+/// Sequence numbers, counts and offsets stay below this, so that sums of them never wrap.
+pub(crate) const MAX_COUNT: u64 = 1 << 48;
+
 /// Appends fields to a buffer.
 #[derive(Default)]
 pub(crate) struct Writer(pub(crate) Vec<u8>);
@@ -67,6 +70,11 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
+    }
+
+    /// A sequence number, a count or an offset: no store gets beyond the limit, so anything else was made up.
+    pub(crate) fn count(&mut self) -> Option<u64> {
+        self.u64().filter(|count| *count < MAX_COUNT)
     }
 
     pub(crate) fn short(&mut self) -> Option<&'a [u8]> {

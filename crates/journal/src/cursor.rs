@@ -25,6 +25,12 @@ pub(crate) struct Position {
     pub(crate) run: u64,
 }
 
+impl Position {
+    pub(crate) fn read(read: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { sequence: read.count()?, offset: read.count()?, run: read.count()? })
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Cursor {
     index: usize,
@@ -62,7 +68,7 @@ fn decode(bytes: &[u8]) -> Option<((u64, Label), Cursor)> {
     }
     let generation = read.u64()?;
     let key = (read.u64()?, Label::from_number(read.u64()?));
-    let up_to = read.u64()?;
+    let up_to = read.count()?;
     Some((key, Cursor { index: 0, generation, up_to, code: read.array()? }))
 }
 

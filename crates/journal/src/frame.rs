@@ -12,8 +12,6 @@ use crate::effects::{DiskError, DiskFile};
 pub(crate) const HEADER: usize = 18;
 /// The longest body: a record of 1 MiB with its padding and tag.
 pub(crate) const MAX_BODY: usize = 1024 * 1024 + 1024;
-/// Sequence numbers stay below this, so that sums of them never wrap.
-const MAX_SEQUENCE: u64 = 1 << 48;
 /// How much is read at once.
 const WINDOW: usize = 256 * 1024;
 
@@ -85,11 +83,11 @@ enum Parsed {
 fn parse(bytes: &[u8]) -> Parsed {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else { return Parsed::Short(HEADER) };
     let mut fields = Reader(header);
-    let read = (|| Some((fields.array::<2>()?, fields.u64()?, fields.u32()?, fields.u32()?)))();
+    let read = (|| Some((fields.array::<2>()?, fields.count()?, fields.u32()?, fields.u32()?)))();
     let Some((magic, sequence, length, sum)) = read else { return Parsed::Bad };
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     let Some(kind) = Kind::of(magic) else { return Parsed::Bad };
-    if length > MAX_BODY || sequence >= MAX_SEQUENCE {
+    if length > MAX_BODY {
         return Parsed::Bad;
     }
     let Some(body) = rest.get(..length) else { return Parsed::Short(HEADER + length) };

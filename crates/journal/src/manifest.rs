@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::bytes::{Reader, Writer};
+use crate::bytes::{MAX_COUNT, Reader, Writer};
 use crate::cipher::{self, CODE, CodeKey};
 use crate::cursor::Position;
 use crate::effects::{Disk, DiskError, DiskFile};
@@ -59,10 +59,6 @@ pub(crate) enum Entry {
         segment: u64,
         place: Position,
     },
-    /// What was sealed there no longer stands for anything.
-    Uncheckpointed {
-        segment: u64,
-    },
     Complete,
 }
 
@@ -104,9 +100,6 @@ impl Entry {
             Self::Checkpoint { segment, place } => {
                 out.u8(10).u64(*segment).u64(place.sequence).u64(place.offset).u64(place.run);
             }
-            Self::Uncheckpointed { segment } => {
-                out.u8(11).u64(*segment);
-            }
         }
         out.0
     }
@@ -116,13 +109,13 @@ impl Entry {
         Some(match read.u8()? {
             1 => Self::Begin { store: read.array()?, next_segment: read.u64()? },
             2 => Self::Added(Header::decode(read.bytes(segment::HEADER)?)?),
-            3 => Self::Retired { segment: read.u64()?, dropped: read.u64()? },
+            3 => Self::Retired { segment: read.u64()?, dropped: read.count()? },
             number @ (4 | 5) => {
                 let segment = read.u64()?;
                 let endpoint = Label::from_number(read.u64()?);
                 let mut ranges = Ranges::default();
                 while !read.0.is_empty() {
-                    ranges.insert(read.u64()?, read.u64()?);
+                    ranges.insert(read.count()?, read.count()?);
                 }
                 if number == 4 {
                     Self::Delivered { segment, endpoint, ranges }
@@ -132,20 +125,16 @@ impl Entry {
             }
             6 => {
                 let segment = read.u64()?;
-                let place = Position { sequence: read.u64()?, offset: read.u64()?, run: read.u64()? };
-                Self::Mark { segment, mark: Mark { place, records: read.u64()? } }
+                let place = Position::read(&mut read)?;
+                Self::Mark { segment, mark: Mark { place, records: read.count()? } }
             }
             7 => Self::Replaced { old: read.u64()?, new: Header::decode(read.bytes(segment::HEADER)?)? },
-            8 => Self::Dropped(read.u64()?),
+            8 => Self::Dropped(read.count()?),
             9 => Self::Complete,
             10 => {
                 let segment = read.u64()?;
-                Self::Checkpoint {
-                    segment,
-                    place: Position { sequence: read.u64()?, offset: read.u64()?, run: read.u64()? },
-                }
+                Self::Checkpoint { segment, place: Position::read(&mut read)? }
             }
-            11 => Self::Uncheckpointed { segment: read.u64()? },
             _ => return None,
         })
     }
@@ -189,7 +178,7 @@ impl State {
             }
             Entry::Added(header) => self.add(header),
             Entry::Retired { segment, dropped } => {
-                self.dropped += dropped;
+                self.dropped = self.dropped.saturating_add(*dropped);
                 self.retire(*segment);
             }
             Entry::Delivered { segment, endpoint, ranges } => {
@@ -216,12 +205,9 @@ impl State {
                 }
                 self.retire(*old);
             }
-            Entry::Dropped(count) => self.dropped += count,
+            Entry::Dropped(count) => self.dropped = self.dropped.saturating_add(*count),
             Entry::Checkpoint { segment, place } => {
                 self.checkpoints.insert(*segment, *place);
-            }
-            Entry::Uncheckpointed { segment } => {
-                self.checkpoints.remove(segment);
             }
             Entry::Complete => {}
         }
@@ -342,10 +328,10 @@ fn name(number: u64) -> String {
     format!("{PREFIX}{number}")
 }
 
-/// The number of a manifest by its file's name.
+/// The number of a manifest by its file's name. No store counts that far: a planted name must not use up the numbers.
 pub(crate) fn number_of(name: &str) -> Option<u64> {
     let number = name.strip_prefix(PREFIX)?.parse().ok()?;
-    (self::name(number) == name).then_some(number)
+    (number < MAX_COUNT && self::name(number) == name).then_some(number)
 }
 
 /// What was found where a manifest should be.

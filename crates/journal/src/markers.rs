@@ -14,10 +14,13 @@ use crate::names::{Domain, Label};
 const PREFIX: &str = "denied-";
 const MAGIC: &[u8] = b"menshen denied\n";
 
+/// The beginning of a store's id, as names say it.
+fn short([a, b, c, d, ..]: &[u8; 16]) -> u32 {
+    u32::from_be_bytes([*a, *b, *c, *d])
+}
+
 /// The file's name says it all; its content only repeats it for whoever looks.
-fn name(store: &[u8; 16], domain: &Domain) -> String {
-    let [a, b, c, d, ..] = *store;
-    let store = u32::from_be_bytes([a, b, c, d]);
+fn name(store: u32, domain: &Domain) -> String {
     format!(
         "{PREFIX}{store:08x}-{:016x}-{:016x}-{:016x}",
         domain.account.number(),
@@ -26,14 +29,14 @@ fn name(store: &[u8; 16], domain: &Domain) -> String {
     )
 }
 
-/// The store's short id and the domain that a marker's name says.
+/// The store's short id and the domain that a marker's name says. A name in any other form could not be cleared.
 pub(crate) fn domain_of(name: &str) -> Option<(u32, Domain)> {
     let mut parts = name.strip_prefix(PREFIX)?.split('-');
     let store = u32::from_str_radix(parts.next()?, 16).ok()?;
     let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
     let domain =
         Domain { account: Label::from_number(number()?), purpose: Label::from_number(number()?), epoch: number()? };
-    parts.next().is_none().then_some((store, domain))
+    (self::name(store, &domain) == name).then_some((store, domain))
 }
 
 /// What stands in a marker before its code: a magic, the store, the domain.
@@ -66,7 +69,7 @@ impl Journal {
     /// No folder took the marker.
     pub fn mark_denied(&self, domain: &Domain) -> Result<(), Error> {
         let store = self.store_id();
-        let name = name(&store, domain);
+        let name = name(short(&store), domain);
         let mut bytes = fields(&store, domain);
         let code = self.inner().marker_code(&store, domain).unwrap_or([0; CODE]);
         bytes.bytes(&code).checksum();
@@ -91,8 +94,7 @@ impl Journal {
     /// The domains marked as denied, wherever a marker was found. A name is enough: what is damaged still denies.
     #[must_use]
     pub fn denied(&self) -> Vec<Domain> {
-        let [a, b, c, d, ..] = self.store_id();
-        let store = u32::from_be_bytes([a, b, c, d]);
+        let store = short(&self.store_id());
         let names = self.marker_disks().flat_map(|disk| disk.list("").unwrap_or_default());
         let ours = names.filter_map(|name| domain_of(&name)).filter(|(of, _)| *of == store);
         let mut domains: Vec<Domain> = ours.map(|(_, domain)| domain).collect();
@@ -106,7 +108,7 @@ impl Journal {
     #[must_use]
     pub fn is_denial_proven(&self, domain: &Domain) -> bool {
         let store = self.store_id();
-        let name = name(&store, domain);
+        let name = name(short(&store), domain);
         let Some(code) = self.inner().marker_code(&store, domain) else { return false };
         self.marker_disks().any(|disk| {
             let length = MAGIC.len() + 16 + 24 + CODE + 4;
@@ -122,7 +124,7 @@ impl Journal {
     /// # Errors
     /// One could not be removed; it still denies.
     pub fn clear_mark(&self, domain: &Domain) -> Result<(), Error> {
-        let name = name(&self.store_id(), domain);
+        let name = name(short(&self.store_id()), domain);
         let mut failed = None;
         for disk in self.marker_disks() {
             match disk.remove(&name).and_then(|()| disk.sync_folder("")) {

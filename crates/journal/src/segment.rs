@@ -132,26 +132,20 @@ pub(crate) struct Run {
     pub(crate) ledger: Option<LedgerRun>,
 }
 
-/// The keys of a ledger's run beside the one that seals its statements.
+/// The keys of a ledger's run beside the one that seals its statements. Both come from the payload secret: a
+/// checkpoint holds what the payloads say, and is erased with them.
 pub(crate) struct LedgerRun {
     pub(crate) payload: cipher::SealingKey,
     pub(crate) checkpoint: cipher::SealingKey,
 }
 
 impl LedgerRun {
-    /// The key of payloads, where their secret is there, and the key of checkpoints.
-    pub(crate) fn derive(
-        slice_key: &Secret,
-        payload_key: Option<&Secret>,
-        hash: &[u8; 32],
-        salt: &[u8; 32],
-    ) -> Option<(Option<cipher::SealingKey>, cipher::SealingKey)> {
-        let key = |from: &Secret, label: &[u8]| {
-            let key = cipher::derive(salt, from.as_ref(), &[label, hash])?;
+    pub(crate) fn derive(payload_key: &Secret, hash: &[u8; 32], salt: &[u8; 32]) -> Option<Self> {
+        let key = |label: &[u8]| {
+            let key = cipher::derive(salt, payload_key.as_ref(), &[label, hash])?;
             cipher::SealingKey::new(Algorithm::default(), &key)
         };
-        let payload = payload_key.and_then(|payload| key(payload, b"menshen/0/payload-run"));
-        Some((payload, key(slice_key, b"menshen/0/checkpoint-run")?))
+        Some(Self { payload: key(b"menshen/0/payload-run")?, checkpoint: key(b"menshen/0/checkpoint-run")? })
     }
 }
 

@@ -105,6 +105,36 @@ fn a_frame_moved_to_another_place_is_none() {
 }
 
 #[test]
+fn forged_numbers_beyond_all_counting_count_for_nothing() {
+    let (bench, analytics) = ten();
+    let header = bench.disk.contents(&segments(&bench)[0]).unwrap()[..128].to_vec();
+    let (store, id, most) = (&header[12..28], &header[28..36], &u64::MAX.to_le_bytes()[..]);
+    let entries = [
+        [&[1], store, most].concat(),
+        [&[8], most].concat(),
+        [&[8], most].concat(),
+        [&[2], &header[..]].concat(),
+        // At the segment's beginning, of a run that begins nowhere.
+        [&[6], id, &5_u64.to_le_bytes(), &128_u64.to_le_bytes(), most, most].concat(),
+        [&[4], id, most, &0_u64.to_le_bytes(), most].concat(),
+        vec![9],
+    ];
+    let forged: Vec<u8> = entries.iter().zip(0..).flat_map(|(entry, sequence)| frame(sequence, entry)).collect();
+    for name in ["manifest.1", &format!("manifest.{}", u64::MAX)] {
+        let copy = Bench { disk: bench.disk.snapshot(), ..bench.clone() };
+        copy.disk.put(name, &forged);
+        let journal = copy.open().unwrap();
+        let _ = (journal.health(), journal.count(&analytics), journal.pending(endpoint(&journal), &analytics));
+        assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 10, "{name}");
+        put(&copy, &journal, analytics, b"more").unwrap();
+        journal.sync().unwrap();
+        drop(journal);
+        let journal = copy.open().unwrap();
+        assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 11, "{name}");
+    }
+}
+
+#[test]
 fn before_the_stores_key_is_there_nothing_is_removed_or_acknowledged() {
     let (bench, analytics) = ten();
     let files = segments(&bench);
@@ -167,4 +197,34 @@ fn a_marker_proves_itself_only_if_it_was_written_here() {
     journal.mark_denied(&analytics).unwrap();
     journal.unlock().unwrap();
     assert!(!journal.is_denial_proven(&analytics));
+}
+
+#[test]
+fn only_a_name_that_the_store_would_write_is_a_markers() {
+    let (bench, analytics) = ten();
+    let journal = bench.open().unwrap();
+    journal.mark_denied(&analytics).unwrap();
+    let marker = bench.outside.names().into_iter().find(|name| name.starts_with("denied-")).unwrap();
+    // What cannot be cleared must not deny.
+    for planted in [marker.replace("-0000000000000001", "-1"), marker.replace("-0000000000000001", "-+000000000000001")]
+    {
+        bench.outside.put(&planted, b"");
+    }
+    journal.clear_mark(&analytics).unwrap();
+    assert_eq!(journal.denied(), []);
+}
+
+#[test]
+fn a_slice_whose_secret_is_damaged_goes_on_under_a_new_one() {
+    let (bench, analytics) = ten();
+    let mut keys = bench.disk.contents("keys").unwrap();
+    for slot in keys.chunks_mut(512).filter(|slot| slot[0] == 3) {
+        slot[80] ^= 1;
+    }
+    bench.disk.put("keys", &keys);
+    let journal = bench.open().unwrap();
+    assert_eq!(journal.report().damaged_keys, 1);
+    put(&bench, &journal, analytics, b"after the damage").unwrap();
+    let batch = read(&journal, endpoint(&journal), &[analytics]);
+    assert_eq!((bodies(&batch), batch.locked), (vec![b"after the damage".to_vec()], 1));
 }

@@ -130,6 +130,7 @@ fn a_manifest_older_than_the_last_head_is_told() {
     bench.disk.put("manifest.1", &old);
     let (journal, account) = ledger(&bench);
     assert!(journal.ledger_read(account).unwrap().manifest_rolled_back);
+    assert!(journal.ledger_tail(account).unwrap().manifest_rolled_back);
     assert_eq!(bodies(&read(&journal, endpoint(&journal), &[analytics])), [b"x"], "and costs nothing");
 }
 
@@ -159,6 +160,7 @@ fn an_erased_payload_is_gone_and_the_chain_still_verifies() {
     before.disk.put("keys", &bench.disk.contents("keys").unwrap());
     let (journal, _) = ledger(&before);
     assert_eq!(payloads(&journal.ledger_read(account).unwrap()), [None, None]);
+    assert_eq!(journal.ledger_tail(account).unwrap().checkpoint, None, "nor from the checkpoint, which said the same");
 }
 
 #[test]
@@ -209,4 +211,17 @@ fn a_damaged_checkpoint_costs_time_and_nothing_else() {
     let (journal, _) = ledger(&bench);
     let tail = journal.ledger_tail(account).unwrap();
     assert_eq!((tail.checkpoint, tail.entries.len(), tail.verdict), (None, 6, Verdict::Sound));
+}
+
+#[test]
+fn a_checkpoint_at_the_end_still_tells_the_head_below_it() {
+    let bench = Bench::new();
+    let (journal, account) = ledger(&bench);
+    let head = journal.ledger_append(account, &entries([b"granted"])).unwrap();
+    journal.ledger_checkpoint(account, b"state").unwrap();
+    drop(journal);
+    let (journal, _) = ledger(&bench);
+    let tail = journal.ledger_tail(account).unwrap();
+    assert_eq!((tail.checkpoint.unwrap().size, tail.entries.len()), (1, 0));
+    assert_eq!(tail.head, Some(head));
 }

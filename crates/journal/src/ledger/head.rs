@@ -16,6 +16,8 @@ use crate::names::Label;
 
 /// The most ledgers that the anchor remembers.
 const MAX_ANCHORED: usize = 64;
+/// Bytes of a head in a segment: root, manifest, signature.
+pub(super) const ENCODED: usize = 120;
 /// Bytes of one head in the anchor: account, epoch, size, root.
 const ANCHORED: usize = 56;
 

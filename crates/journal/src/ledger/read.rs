@@ -2,11 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use super::head::{Head, LedgerName, anchored};
+use super::head::{self, Head, LedgerName, anchored};
 use super::tree::{Frontier, Hash};
 use super::{LedgerEntry, Payload, leaf_of, ledger_slice};
 use crate::bytes::Reader;
-use crate::cipher::SealingKey;
 use crate::cursor::Position;
 use crate::error::{At, Error};
 use crate::frame::{FrameReader, Kind, Step};
@@ -96,8 +95,8 @@ impl Journal {
 /// What is read of a ledger before its verdict.
 #[derive(Default)]
 pub(super) struct Chain {
-    /// The tree and the leaf before the first of the entries.
-    base: (Frontier, Hash),
+    /// The tree and the leaf before the first of the entries, and the head over them.
+    base: (Frontier, Hash, Option<Head>),
     checkpoint: Option<LedgerCheckpoint>,
     pub(super) entries: Vec<LedgerEntry>,
     /// The run that wrote each entry.
@@ -112,8 +111,8 @@ pub(super) struct Chain {
 #[derive(Default)]
 struct RunKeys {
     first: u64,
-    payload: Option<SealingKey>,
-    checkpoint: Option<SealingKey>,
+    /// `None` where the payloads, and the checkpoints with them, were erased.
+    erasable: Option<LedgerRun>,
 }
 
 impl Inner {
@@ -131,7 +130,7 @@ impl Inner {
         }
         let of = self.ledger_name(&domain);
         let verdict = self.verdict_of(&chain, &domain);
-        let head = chain.entries.last().and_then(|entry| entry.head.clone());
+        let head = chain.last_head();
         let known = |head: &Head| self.manifest.has_been(&head.manifest);
         Ok(LedgerContents {
             name: of,
@@ -200,17 +199,10 @@ impl Inner {
         Ok(chain)
     }
 
-    fn run_keys(
-        &mut self,
-        domain: &Domain,
-        slice_key: &crate::cipher::Secret,
-        hash: &Hash,
-        header: &RunHeader,
-    ) -> Result<RunKeys, Error> {
+    fn run_keys(&mut self, domain: &Domain, hash: &Hash, header: &RunHeader) -> Result<RunKeys, Error> {
         let payload = self.payload_key(domain, header.payload)?;
-        let keys = LedgerRun::derive(slice_key, payload.as_ref(), hash, &header.salt);
-        let (payload, checkpoint) = keys.map_or((None, None), |(payload, checkpoint)| (payload, Some(checkpoint)));
-        Ok(RunKeys { first: header.first, payload, checkpoint })
+        let erasable = payload.and_then(|payload| LedgerRun::derive(&payload, hash, &header.salt));
+        Ok(RunKeys { first: header.first, erasable })
     }
 
     fn read_ledger_segment(
@@ -228,13 +220,13 @@ impl Inner {
             return Ok(());
         };
         let Some(segment) = self.segments.get(&id) else { return Ok(()) };
-        let mut unsealer = Unsealer::new(slice_key.clone(), segment);
+        let mut unsealer = Unsealer::new(slice_key, segment);
         let file = self.disk.open(&segment::name(id)).at("read the ledger")?;
         let mut keys = RunKeys::default();
         let mut offset = segment::HEADER as u64;
         if let Some(place) = start {
             if let Some(header) = unsealer.enter_at(file.as_ref(), place.run).at("read the ledger")? {
-                keys = self.run_keys(&slice.domain, &slice_key, &hash, &header)?;
+                keys = self.run_keys(&slice.domain, &hash, &header)?;
             }
             offset = place.offset;
         }
@@ -253,7 +245,7 @@ impl Inner {
                     if unsealer.run_offset() != before {
                         chain.run += 1;
                         if let Some(header) = RunHeader::decode(found.sequence, body) {
-                            keys = self.run_keys(&slice.domain, &slice_key, &hash, &header)?;
+                            keys = self.run_keys(&slice.domain, &hash, &header)?;
                         }
                     }
                 }
@@ -263,7 +255,10 @@ impl Inner {
                 }
                 Kind::Head => chain.head(&of, found.sequence, body, public_key),
                 Kind::Checkpoint if start.is_some_and(|place| place.offset == found.offset) => {
-                    chain.begin(open_checkpoint(&keys, &hash, found.sequence, body));
+                    let signed = |head: &Head| public_key.is_some_and(|key| head.is_signed(key, &of));
+                    chain.begin(
+                        open_checkpoint(&keys, &hash, found.sequence, body).filter(|(_, _, head, _)| signed(head)),
+                    );
                 }
                 Kind::Checkpoint | Kind::Record | Kind::Manifest | Kind::Payload => {}
             }
@@ -296,37 +291,37 @@ fn read_entry(unsealer: &Unsealer, keys: &RunKeys, hash: &Hash, sequence: u64, b
     let length = usize::try_from(read.u32()?).ok()?;
     let statement: Result<_, Unsealing> = unsealer.open(Kind::Entry, sequence, read.bytes(length)?);
     let (commitment, statement) = split_plain(&statement.ok()?)?;
-    let payload = match &keys.payload {
+    let payload = match &keys.erasable {
         None => None,
-        Some(key) => {
+        Some(LedgerRun { payload: key, .. }) => {
             let aad = segment::aad(hash, Kind::Payload, sequence, read.0.len());
             let (salt, bytes) = split_plain(&key.open(sequence.checked_sub(keys.first)?, &aad, read.0)?)?;
             Some(Payload { salt, bytes }).filter(|payload| payload.commitment() == commitment)
         }
     };
-    if keys.payload.is_some() && payload.is_none() {
+    if keys.erasable.is_some() && payload.is_none() {
         return None;
     }
     Some(Unsealed { leaf, commitment, statement, payload })
 }
 
-fn open_checkpoint(
-    keys: &RunKeys,
-    hash: &Hash,
-    sequence: u64,
-    body: &[u8],
-) -> Option<(Frontier, Hash, LedgerCheckpoint)> {
+/// Tree, last leaf and head at a checkpoint, and what was sealed there.
+type Opened = (Frontier, Hash, Head, LedgerCheckpoint);
+
+fn open_checkpoint(keys: &RunKeys, hash: &Hash, sequence: u64, body: &[u8]) -> Option<Opened> {
     let aad = segment::aad(hash, Kind::Checkpoint, sequence, body.len());
-    let plain = keys.checkpoint.as_ref()?.open(sequence.checked_sub(keys.first)?, &aad, body)?;
+    let plain = keys.erasable.as_ref()?.checkpoint.open(sequence.checked_sub(keys.first)?, &aad, body)?;
     let mut read = Reader(&plain);
     let size = read.u64()?;
     let count = usize::try_from(read.u32()?).ok().filter(|count| *count <= 64)?;
     let roots = (0..count).map(|_| read.array()).collect::<Option<Vec<Hash>>>()?;
     let leaf = read.array()?;
+    let head = Head::decode(size.checked_sub(1)?, read.bytes(head::ENCODED)?)?;
     let length = usize::try_from(read.u32()?).ok()?;
     let state = Zeroizing::new(read.bytes(length)?.to_vec());
     let tree = Frontier { size, roots };
-    (tree.is_whole() && size == sequence).then_some((tree, leaf, LedgerCheckpoint { size, state }))
+    let is_whole = tree.is_whole() && size == sequence && head.root == tree.root();
+    is_whole.then_some((tree, leaf, head, LedgerCheckpoint { size, state }))
 }
 
 impl Chain {
@@ -339,6 +334,10 @@ impl Chain {
         let tree = self.heads.last().unwrap_or(&self.base.0).clone();
         let last = self.signed_entries().checked_sub(1).and_then(|at| self.entries.get(at));
         (tree, last.map_or(self.base.1, |entry| entry.leaf))
+    }
+
+    pub(super) fn last_head(&self) -> Option<Head> {
+        self.entries.last().map_or_else(|| self.base.2.clone(), |entry| entry.head.clone())
     }
 
     fn signed_entries(&self) -> usize {
@@ -359,9 +358,9 @@ impl Chain {
         Some(tree.root())
     }
 
-    fn begin(&mut self, checkpoint: Option<(Frontier, Hash, LedgerCheckpoint)>) {
-        if let Some((tree, leaf, checkpoint)) = checkpoint {
-            self.base = (tree, leaf);
+    fn begin(&mut self, checkpoint: Option<Opened>) {
+        if let Some((tree, leaf, head, checkpoint)) = checkpoint {
+            self.base = (tree, leaf, Some(head));
             self.checkpoint = Some(checkpoint);
         }
     }

@@ -28,6 +28,7 @@ pub(crate) struct LedgerTail {
     pub(super) tree: Frontier,
     pub(super) leaf: Hash,
     pub(super) pair: Ed25519KeyPair,
+    pub(super) head: Option<Head>,
     /// Entries behind the last checkpoint.
     pub(super) since_checkpoint: u64,
 }
@@ -91,23 +92,19 @@ impl Journal {
         self.inner().ledgers.get(&account).map_or(0, |tail| tail.since_checkpoint)
     }
 
-    /// Erases the payloads of all entries so far, by destroying the secret they were sealed under. The statements stay,
-    /// and chain and tree still verify.
+    /// Erases the payloads of all entries so far, and the checkpoints, by destroying the secret they were sealed under.
+    /// The statements stay, and chain and tree still verify.
     ///
     /// # Errors
     /// The account has no ledger, or the disk failed.
     pub fn erase_payloads(&self, account: Label) -> Result<(), Error> {
         let mut inner = self.proven()?;
         let domain = inner.ledger_domain(account)?;
-        // A checkpoint holds what the payloads said.
-        let ids: Vec<u64> = inner.ledger_segments(&domain);
-        for id in ids {
-            inner.manifest.append(&ManifestEntry::Uncheckpointed { segment: id }).at("write the manifest")?;
+        for id in inner.ledger_segments(&domain) {
             if let Some(segment) = inner.segments.get_mut(&id) {
                 segment.run = None;
             }
         }
-        inner.manifest.sync().at("sync the manifest")?;
         let is_payload = |slot: &Slot| matches!(slot, Slot::Payload { domain: d, .. } if *d == domain);
         inner.table.destroy(is_payload).at("write the keys").map(|_| ())
     }
@@ -127,7 +124,8 @@ impl Inner {
         }
         let since_checkpoint = chain.entries.len() as u64;
         let (tree, leaf) = chain.signed();
-        Ok(LedgerTail { domain, tree, leaf, pair: self.signing_pair(&domain)?, since_checkpoint })
+        let head = chain.last_head();
+        Ok(LedgerTail { domain, tree, leaf, pair: self.signing_pair(&domain)?, head, since_checkpoint })
     }
 
     fn ledger_append(&mut self, account: Label, entries: &[NewEntry<'_>]) -> Result<(LedgerName, Head), Error> {
@@ -194,7 +192,7 @@ impl Inner {
         segment.unsynced = false;
         self.bytes += out.len() as u64;
         tail.since_checkpoint += entries.len() as u64;
-        (tail.tree, tail.leaf) = (tree, leaf);
+        (tail.tree, tail.leaf, tail.head) = (tree, leaf, Some(head.clone()));
         let mark = Mark { records: segment.records, ..segment.mark() };
         // Only a help to find a cut: the batch is durable without it.
         let _ = self.manifest.append(&ManifestEntry::Mark { segment: id, mark });
@@ -211,9 +209,8 @@ impl Inner {
 
     fn write_checkpoint(&mut self, tail: &mut LedgerTail, state: &[u8]) -> Result<(), Error> {
         // Its nonce is its place, so that there is one for each.
-        if tail.since_checkpoint == 0 {
-            return Ok(());
-        }
+        let Some(head) = tail.head.as_ref().filter(|_| tail.since_checkpoint > 0) else { return Ok(()) };
+        let head = head.encode();
         let id = self.ledger_segment(tail)?;
         let Some(segment) = self.segments.get_mut(&id) else { return Err(Error::Io { operation: "append" }) };
         let (Some(run), Some(file)) = (&segment.run, &segment.file) else {
@@ -226,7 +223,7 @@ impl Inner {
         tail.tree.roots.iter().for_each(|root| {
             plain.bytes(root);
         });
-        plain.bytes(&tail.leaf).u32(u32::try_from(state.len()).unwrap_or(u32::MAX)).bytes(state);
+        plain.bytes(&tail.leaf).bytes(&head).u32(u32::try_from(state.len()).unwrap_or(u32::MAX)).bytes(state);
         let mut plain = Zeroizing::new(plain.0);
         let length = padded(plain.len());
         plain.resize(length, 0);
