@@ -13,6 +13,9 @@ use crate::keys::{MAX_NAME, Slot, write_domain};
 use crate::names::{Alias, Domain, Label, LabelKind, Slice};
 use crate::spares::Spare;
 
+/// What unlocks a domain: its alias, its wrapped secret, and what is authenticated with it.
+type Locked = (Alias, Vec<u8>, Vec<u8>);
+
 /// What became of a shredding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -228,8 +231,8 @@ impl Inner {
         }
     }
 
-    /// What unlocks a domain that is not unlocked: alias, wrapped secret, and what is authenticated with it.
-    fn locked(&self, domain: &Domain) -> Result<Option<(Alias, Vec<u8>, Vec<u8>)>, KeyError> {
+    /// What unlocks a domain that is not unlocked.
+    fn locked(&self, domain: &Domain) -> Result<Option<Locked>, KeyError> {
         if self.domains.contains_key(domain) {
             return Ok(None);
         }

@@ -174,9 +174,10 @@ fn only_keys_of_this_store_that_nothing_names_are_swept_up() {
     let analytics = domain(&journal, "analytics").unwrap();
     journal.fill_spares(1).unwrap();
     // What a crash leaves: keys that are in no slot. One of them a ledger names.
-    let own = journal.alias(&analytics).unwrap().as_str().to_owned();
-    let stray = Alias::parse(&format!("{}{}", &own[..16], "0".repeat(24))).unwrap();
-    let named = Alias::parse(&format!("{}{}", &own[..16], "1".repeat(24))).unwrap();
+    let own = journal.alias(&analytics).unwrap();
+    let (beginning, _) = own.as_str().split_at(16);
+    let stray = Alias::parse(&format!("{beginning}{}", "0".repeat(24))).unwrap();
+    let named = Alias::parse(&format!("{beginning}{}", "1".repeat(24))).unwrap();
     let foreign = Alias::parse(&format!("menshen-{}", "2".repeat(32))).unwrap();
     for alias in [&stray, &named, &foreign] {
         bench.keys.create(alias).unwrap();
