@@ -1,6 +1,7 @@
 //! What a host supplies: small synchronous traits. A host that throws is answered closed, never trusted.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use menshen::{
     Alias, ChangeListener, DeviceClock, Identifier, IdentifierReader, KeyError, KeyProvider, KeyState, Now, Permission,
@@ -177,15 +178,16 @@ impl KeyProvider for Keys {
     }
 }
 
-/// A clock that throws is answered from the last good reading, so that time never runs backwards to an open gate.
+/// A clock that throws is answered from its last good reading and the time that passed in this process since, so that
+/// time neither stands still nor runs backwards to an open gate.
 pub(crate) struct Clock {
     foreign: Arc<dyn BridgeClock>,
-    last: Mutex<Now>,
+    last: Mutex<(Now, Instant)>,
 }
 
 impl Clock {
     pub(crate) fn new(foreign: Arc<dyn BridgeClock>) -> Self {
-        Self { foreign, last: Mutex::new(SystemClock::new().now()) }
+        Self { foreign, last: Mutex::new((SystemClock::new().now(), Instant::now())) }
     }
 }
 
@@ -194,13 +196,21 @@ impl DeviceClock for Clock {
         let read = self.foreign.now();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(now) = read {
-            *last = Now {
+            let now = Now {
                 wall_ms: now.wall_ms,
                 since_boot_ms: u64::try_from(now.since_boot_ms).unwrap_or(0),
                 boot: u32::try_from(now.boot).unwrap_or(0),
             };
+            *last = (now, Instant::now());
+            return now;
         }
-        *last
+        let (now, read_at) = *last;
+        let passed = u64::try_from(read_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now {
+            wall_ms: now.wall_ms.saturating_add_unsigned(passed),
+            since_boot_ms: now.since_boot_ms.saturating_add(passed),
+            boot: now.boot,
+        }
     }
 }
 
@@ -224,5 +234,36 @@ impl ChangeListener for Listener {
     fn changed(&self, generation: u64) {
         // A listener that throws changes nothing here.
         let _ = self.0.changed(i64::try_from(generation).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    struct Failing(AtomicBool);
+
+    impl BridgeClock for Failing {
+        fn now(&self) -> Result<BridgeNow, BridgeKeyError> {
+            if self.0.load(Ordering::Relaxed) {
+                return Err(BridgeKeyError::Suspect);
+            }
+            Ok(BridgeNow { wall_ms: 1_000_000, since_boot_ms: 500, boot: 3 })
+        }
+    }
+
+    #[test]
+    fn a_clock_that_begins_to_throw_goes_on_from_where_it_was() {
+        let foreign = Arc::new(Failing(AtomicBool::new(false)));
+        let clock = Clock::new(Arc::clone(&foreign) as _);
+        assert_eq!(clock.now().wall_ms, 1_000_000);
+        foreign.0.store(true, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(30));
+        let later = clock.now();
+        assert!((1_000_030..1_060_000).contains(&later.wall_ms), "{later:?}");
+        assert_eq!(later.since_boot_ms - 500, u64::try_from(later.wall_ms - 1_000_000).unwrap());
+        assert_eq!(later.boot, 3);
     }
 }
