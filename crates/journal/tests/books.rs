@@ -228,3 +228,26 @@ fn a_slice_whose_secret_is_damaged_goes_on_under_a_new_one() {
     let batch = read(&journal, endpoint(&journal), &[analytics]);
     assert_eq!((bodies(&batch), batch.locked), (vec![b"after the damage".to_vec()], 1));
 }
+
+#[test]
+fn more_ranges_than_one_frame_holds_are_kept_in_several() {
+    let mut bench = Bench::new();
+    bench.options.segment_bytes = 64 * 1024 * 1024;
+    let journal = bench.open().unwrap();
+    let analytics = domain(&journal, "analytics").unwrap();
+    let ids: Vec<_> = (0..140_000).map(|_| put(&bench, &journal, analytics, b"").unwrap()).collect();
+    // Every other one: as many ranges.
+    let odd: Vec<_> = ids.iter().skip(1).step_by(2).copied().collect();
+    let (one, two) = (endpoint(&journal), menshen_journal::Label::from_number(2));
+    journal.acknowledge(one, &odd).unwrap();
+    journal.quarantine(two, &odd).unwrap();
+    drop(journal);
+    for round in 0..2 {
+        let journal = bench.open().unwrap();
+        assert!(!journal.report().manifest_damaged);
+        assert_eq!(journal.pending(one, &analytics), 70_000, "{round}");
+        assert_eq!(journal.pending(two, &analytics), 70_000, "{round}");
+        // The manifest is long enough to be written anew.
+        journal.acknowledge(menshen_journal::Label::from_number(3), &odd[..1]).unwrap();
+    }
+}
