@@ -37,8 +37,10 @@ impl Journal {
     pub fn quarantine(&self, endpoint: Label, records: &[RecordId]) -> Result<(), Error> {
         let mut inner = self.proven()?;
         for (segment, ranges) in inner.by_segment(records) {
-            let refused = Entry::Refused { segment, endpoint, ranges };
-            inner.manifest.append(&refused).at("write the manifest")?;
+            for ranges in ranges.parts() {
+                let refused = Entry::Refused { segment, endpoint, ranges };
+                inner.manifest.append(&refused).at("write the manifest")?;
+            }
         }
         inner.manifest.sync().at("sync the manifest")
     }
@@ -133,8 +135,8 @@ impl Inner {
             // What the cursor cannot say goes into the manifest.
             let mut apart = acknowledged.clone();
             apart.forget_below(up_to);
-            if !apart.is_empty() {
-                let delivered = Entry::Delivered { segment: id, endpoint, ranges: apart };
+            for ranges in apart.parts() {
+                let delivered = Entry::Delivered { segment: id, endpoint, ranges };
                 self.manifest.append(&delivered).at("write the manifest")?;
             }
             if up_to > before {

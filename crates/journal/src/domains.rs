@@ -130,7 +130,7 @@ impl Journal {
     /// The domain is closed or cannot be unlocked.
     pub fn derive(&self, domain: &Domain, info: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
         let mut inner = self.inner();
-        inner.derive(domain, info)
+        inner.derive(domain, &[b"menshen/0/derive", info].concat())
     }
 
     /// Wipes a domain's keys from memory. It is neither read nor written until it is unlocked again.
@@ -214,11 +214,25 @@ impl Inner {
         Ok(alias)
     }
 
+    /// The names are in it, too: the map from labels to names is readable and writable without a key, and a purpose's
+    /// records must not open under the name of another.
     fn domain_key(&self, domain: &Domain, secret: &Secret) -> Option<(Secret, [u8; 32])> {
-        let key = cipher::derive(&[], secret.as_ref(), &[&self.context(b"menshen/0/domain-key", domain).0])?;
-        let commitment =
-            cipher::derive(&[], secret.as_ref(), &[&self.context(b"menshen/0/domain-commitment", domain).0])?;
-        Some((key, *commitment))
+        let derive = |label| {
+            let mut info = self.context(label, domain);
+            info.short(self.name_of(LabelKind::Account, domain.account).as_bytes());
+            info.short(self.name_of(LabelKind::Purpose, domain.purpose).as_bytes());
+            cipher::derive(&[], secret.as_ref(), &[&info.0])
+        };
+        Some((derive(b"menshen/0/domain-key")?, *derive(b"menshen/0/domain-commitment")?))
+    }
+
+    /// The name of a label; empty where it has none.
+    fn name_of(&self, kind: LabelKind, label: Label) -> String {
+        let names = self.table.live().filter_map(|slot| match slot {
+            Slot::Label { kind: k, label: l, name } if (*k, *l) == (kind, label) => Some(name),
+            _ => None,
+        });
+        names.last().cloned().unwrap_or_default()
     }
 
     fn unlock_domain(&mut self, domain: &Domain) -> Result<(), KeyError> {
@@ -262,9 +276,10 @@ impl Inner {
         self.domains.get(domain).ok_or(Error::Key(KeyError::NotFound))
     }
 
+    /// The store's own derivations. What it derives for others begins with a word that none of these does.
     pub(crate) fn derive(&mut self, domain: &Domain, info: &[u8]) -> Result<Secret, Error> {
         let key = self.key_of(domain)?;
-        cipher::derive(&[], key.as_ref(), &[b"menshen/0/derive", info]).ok_or(Error::Key(KeyError::Suspect))
+        cipher::derive(&[], key.as_ref(), &[info]).ok_or(Error::Key(KeyError::Suspect))
     }
 
     /// The key of a slice; `None` where its secret is gone.

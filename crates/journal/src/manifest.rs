@@ -221,11 +221,13 @@ impl State {
             out.extend(mark.map(|mark| Entry::Mark { segment: header.id, mark }));
         }
         out.extend(self.retired.iter().map(|segment| Entry::Retired { segment: *segment, dropped: 0 }));
-        for ((segment, endpoint), ranges) in self.delivered.iter().filter(|(_, ranges)| !ranges.is_empty()) {
-            out.push(Entry::Delivered { segment: *segment, endpoint: *endpoint, ranges: ranges.clone() });
+        for ((segment, endpoint), ranges) in &self.delivered {
+            let parts = ranges.parts().into_iter();
+            out.extend(parts.map(|ranges| Entry::Delivered { segment: *segment, endpoint: *endpoint, ranges }));
         }
         for ((segment, endpoint), ranges) in &self.refused {
-            out.push(Entry::Refused { segment: *segment, endpoint: *endpoint, ranges: ranges.clone() });
+            let parts = ranges.parts().into_iter();
+            out.extend(parts.map(|ranges| Entry::Refused { segment: *segment, endpoint: *endpoint, ranges }));
         }
         for (segment, place) in &self.checkpoints {
             out.push(Entry::Checkpoint { segment: *segment, place: *place });

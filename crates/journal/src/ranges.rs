@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// The most ranges that are written in one frame.
+const MOST_WRITTEN: usize = 4096;
+
 /// Ranges that neither touch nor overlap: start → end (exclusive).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ranges(BTreeMap<u64, u64>);
@@ -41,8 +44,10 @@ impl Ranges {
         self.0.iter().map(|(start, end)| (*start, *end))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// The same set in parts that fit a frame each.
+    pub(crate) fn parts(&self) -> Vec<Self> {
+        let all: Vec<(u64, u64)> = self.iter().collect();
+        all.chunks(MOST_WRITTEN).map(|part| Self(part.iter().copied().collect())).collect()
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -79,6 +84,7 @@ mod tests {
         assert_eq!(ranges.end_of(1), Some(6));
         assert!(!ranges.contains(6));
         assert_eq!(ranges.count_within(5, 100), 2);
+        assert_eq!(ranges.parts(), [ranges.clone()]);
         ranges.forget_below(4);
         assert_eq!(ranges.iter().collect::<Vec<_>>(), [(4, 6), (8, 9)]);
     }

@@ -3,7 +3,8 @@
 
 mod support;
 
-use menshen_journal::{Error, Expiry, KeyError, KeyState, Lane, Shredding};
+use menshen_journal::{Domain, Error, Expiry, KeyError, KeyState, Label, Lane, Shredding};
+use ring::hmac;
 use support::*;
 
 /// A frame as anybody can make it: whole, but without the store's key.
@@ -23,7 +24,7 @@ fn segments(bench: &Bench) -> Vec<String> {
 }
 
 /// A store with ten records, closed.
-fn ten() -> (Bench, menshen_journal::Domain) {
+fn ten() -> (Bench, Domain) {
     let bench = Bench::new();
     let journal = bench.open().unwrap();
     let analytics = domain(&journal, "analytics").unwrap();
@@ -227,4 +228,77 @@ fn a_slice_whose_secret_is_damaged_goes_on_under_a_new_one() {
     put(&bench, &journal, analytics, b"after the damage").unwrap();
     let batch = read(&journal, endpoint(&journal), &[analytics]);
     assert_eq!((bodies(&batch), batch.locked), (vec![b"after the damage".to_vec()], 1));
+}
+
+#[test]
+fn more_ranges_than_one_frame_holds_are_kept_in_several() {
+    let mut bench = Bench::new();
+    bench.options.segment_bytes = 64 * 1024 * 1024;
+    let journal = bench.open().unwrap();
+    let analytics = domain(&journal, "analytics").unwrap();
+    let ids: Vec<_> = (0..140_000).map(|_| put(&bench, &journal, analytics, b"").unwrap()).collect();
+    // Every other one: as many ranges.
+    let odd: Vec<_> = ids.iter().skip(1).step_by(2).copied().collect();
+    let (one, two) = (endpoint(&journal), Label::from_number(2));
+    journal.acknowledge(one, &odd).unwrap();
+    journal.quarantine(two, &odd).unwrap();
+    drop(journal);
+    for round in 0..2 {
+        let journal = bench.open().unwrap();
+        assert!(!journal.report().manifest_damaged);
+        assert_eq!(journal.pending(one, &analytics), 70_000, "{round}");
+        assert_eq!(journal.pending(two, &analytics), 70_000, "{round}");
+        // The manifest is long enough to be written anew.
+        journal.acknowledge(Label::from_number(3), &odd[..1]).unwrap();
+    }
+}
+
+#[test]
+fn a_label_under_another_name_opens_nothing() {
+    let bench = Bench::new();
+    let journal = bench.open().unwrap();
+    let crashes = domain(&journal, "crashes").unwrap();
+    let tracker = domain(&journal, "tracker").unwrap();
+    put(&bench, &journal, crashes, b"given for crashes only").unwrap();
+    drop(journal);
+    let mut keys = bench.disk.contents("keys").unwrap();
+    let swap = |name: &[u8]| if name == b"crashes" { b"tracker" } else { b"crashes" };
+    for slot in keys.chunks_mut(512).filter(|slot| slot[0] == 4 && slot[9] == 2) {
+        let name = swap(&slot[20..27]);
+        slot[20..27].copy_from_slice(name);
+        let sum = crc32c::crc32c(&slot[..508]);
+        slot[508..].copy_from_slice(&sum.to_le_bytes());
+    }
+    bench.disk.put("keys", &keys);
+    let journal = bench.open().unwrap();
+    let now = domain_of(&journal, "tracker").unwrap();
+    assert_eq!((now, domain_of(&journal, "crashes").unwrap()), (crashes, tracker), "the names are swapped");
+    assert_eq!(journal.unlock_domain(&now), Err(KeyError::Refused));
+    let batch = read(&journal, endpoint(&journal), &[now]);
+    assert_eq!((batch.records.len(), batch.locked), (0, 1));
+}
+
+#[test]
+fn the_bookkeepings_key_is_not_given_out() {
+    let (bench, analytics) = ten();
+    let journal = bench.open().unwrap();
+    let batch = read(&journal, endpoint(&journal), &[analytics]);
+    journal.acknowledge(endpoint(&journal), &[batch.records[0].id]).unwrap();
+    let own = Domain { account: Label::ESSENTIAL, purpose: Label::ESSENTIAL, epoch: 1 };
+    let given = journal.derive(&own, b"menshen/0/bookkeeping").unwrap();
+    let store = journal.store_id();
+    drop(journal);
+    let mut cursors = bench.disk.contents("cursor").unwrap();
+    let used = [0, cursors.len() / 2].into_iter().find(|at| cursors[*at] == 1).unwrap();
+    let slot = &mut cursors[used..used + 53];
+    slot[25] = 9;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, given.as_ref());
+    let code = hmac::sign(&key, &[b"menshen/0/cursor", &store[..], &slot[..33]].concat());
+    slot[33..49].copy_from_slice(&code.as_ref()[..16]);
+    let sum = crc32c::crc32c(&slot[..49]);
+    slot[49..].copy_from_slice(&sum.to_le_bytes());
+    bench.disk.put("cursor", &cursors);
+    let journal = bench.open().unwrap();
+    assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 10);
+    assert_eq!(journal.report().foreign_cursors, 1);
 }
