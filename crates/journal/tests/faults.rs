@@ -490,3 +490,30 @@ fn damage_in_a_finished_batch_of_the_ledger_is_never_taken_for_an_unfinished_one
         }
     }
 }
+
+#[test]
+fn what_was_acknowledged_out_of_order_stays_so_when_the_sync_behind_a_cursor_fails() {
+    for at in 0..6 {
+        let bench = Bench::new();
+        let journal = bench.open().unwrap();
+        let analytics = domain(&journal, "analytics").unwrap();
+        let one = endpoint(&journal);
+        let ids: Vec<_> = (0..4_u8).map(|n| put(&bench, &journal, analytics, &[n]).unwrap()).collect();
+        journal.sync().unwrap();
+        journal.acknowledge(one, &ids[2..3]).unwrap();
+        // The cursor passes it now, and is not synced where the manifest's own sync fails before.
+        let other = domain(&journal, "other").unwrap();
+        put(&bench, &journal, other, b"x").unwrap();
+        bench.disk.set_fault(Some(Fault::Once(at, DiskError::Io)));
+        let _ = journal.acknowledge(one, &ids[..2]);
+        bench.disk.set_fault(None);
+        // The manifest is written anew.
+        let third = domain(&journal, "third").unwrap();
+        put(&bench, &journal, third, b"x").unwrap();
+        drop(journal);
+        bench.disk.lose_power(PowerLoss::LosesAll);
+        let journal = bench.open().unwrap();
+        let found = bodies(&read(&journal, one, &[analytics]));
+        assert!(!found.contains(&vec![2]), "error at operation {at}: {found:?}");
+    }
+}

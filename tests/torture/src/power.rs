@@ -213,13 +213,14 @@ pub(crate) fn lying_syncs(seed: u64) -> Result<Prepared, String> {
             (1..disks.len()).filter(|at| syncs(&disks[*at]) > syncs(&disks[at - 1])).map(|at| at as u64 - 1).collect();
 
         let world = world_of(workload);
-        let (drops, at) = (random.one_in(2), *random.pick(&syncs));eprintln!("drops {drops} at {at} case {case}");
+        let (drops, at) = (random.one_in(2), *random.pick(&syncs));
         world.disk.set_failed_sync_drops(drops);
         world.disk.set_fault(Some(Fault::Once(at, DiskError::Io)));
         let mut promises = Promises::default();
+        promises.failed_sync_drops = drops;
         work(&world, &|| world.open(), &mut promises, workload, &mut |_| {});
         world.disk.lose_power(if random.one_in(2) { PowerLoss::LosesAll } else { loss(&mut random) });
-        check(&world, &promises, Kept::Synced, true); eprintln!("drops {drops} at {at}");
+        check(&world, &promises, Kept::Synced, true);
     })
 }
 

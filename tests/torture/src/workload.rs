@@ -30,6 +30,8 @@ pub(crate) struct Promises {
     batches: u64,
     shredding: bool,
     shredded: bool,
+    /// A failed sync takes what it could not write out of the system's memory: what it had is promised no more.
+    pub(crate) failed_sync_drops: bool,
 }
 
 /// Which promise the end of a workload leaves in force.
@@ -75,6 +77,7 @@ impl Promises {
             batches: self.batches,
             shredding: after.shredding,
             shredded: self.shredded,
+            failed_sync_drops: false,
         }
     }
 
@@ -104,6 +107,8 @@ impl Promises {
         }
         if journal.sync().is_ok() {
             self.all_synced();
+        } else if self.failed_sync_drops {
+            self.lose_power();
         }
     }
 
