@@ -121,6 +121,7 @@ impl Inner {
     }
 
     fn acknowledge(&mut self, endpoint: Label, records: &[RecordId]) -> Result<(), Error> {
+        let mut advanced = Vec::new();
         for (id, acknowledged) in self.by_segment(records) {
             let key = (id, endpoint);
             let Some(segment) = self.segments.get(&id) else { continue };
@@ -141,12 +142,17 @@ impl Inner {
             }
             if up_to > before {
                 self.cursors.advance(&self.store, id, endpoint, up_to).at("write the cursors")?;
-                if let Some(ranges) = self.manifest.state.delivered.get_mut(&key) {
-                    ranges.forget_below(up_to);
-                }
+                advanced.push((key, up_to));
             }
         }
         self.manifest.sync().at("sync the manifest")?;
-        self.cursors.sync(&self.store).at("sync the cursors")
+        self.cursors.sync(&self.store).at("sync the cursors")?;
+        // Only now: a manifest that is written anew before must still say what no durable cursor does.
+        for (key, up_to) in advanced {
+            if let Some(ranges) = self.manifest.state.delivered.get_mut(&key) {
+                ranges.forget_below(up_to);
+            }
+        }
+        Ok(())
     }
 }

@@ -259,6 +259,11 @@ impl KeyTable {
         self.generation = self.generation.saturating_add(1);
         let bytes = slot.encode(generation);
         let written = write_both(file.as_ref(), index, &bytes).and_then(|()| file.sync());
+        if written.is_err() {
+            // The system's memory may show the slot though no later sync writes it: the next process must not
+            // believe it.
+            let _ = write_both(file.as_ref(), index, &[0; SLOT]).and_then(|()| file.sync());
+        }
         if let Some(state) = self.slots.get_mut(index) {
             // After an error nobody knows what the slot holds: it is left alone.
             *state = if written.is_ok() { State::Live(generation, slot) } else { State::Damaged };

@@ -361,13 +361,15 @@ impl Inner {
         Ok(true)
     }
 
-    /// Writes the records of segments whose sync failed anew, under the same numbers.
+    /// Writes the records of segments whose sync failed anew, under the same numbers. Where the system dropped some
+    /// of them, the others are safe when this fails.
     pub(crate) fn rewrite_suspects(&mut self) -> Result<(), Error> {
         let suspects: Vec<u64> = self.segments.iter().filter(|(_, s)| s.suspect).map(|(id, _)| *id).collect();
+        let before = self.damaged;
         for id in suspects {
             self.rewrite(id)?;
         }
-        Ok(())
+        if self.damaged > before { Err(Error::Io { operation: "sync a segment" }) } else { Ok(()) }
     }
 
     /// Copies a suspect segment into a new one. Where the disk fails again the suspect stays and the copy goes, so

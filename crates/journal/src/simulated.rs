@@ -1,4 +1,4 @@
-//! A disk, a clock and randomness that a test holds in its hand: power loss, errors at any operation, one seed.
+//! A disk, a clock and randomness that a test holds in its hand: power loss at any operation, errors, one seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,9 @@ use crate::effects::{
     Anchor, AnchorError, DeviceClock, Disk, DiskError, DiskFile, DiskLock, Now, Randomness, RandomnessError,
 };
 
-/// A sector: what a torn write is torn at.
+/// What a torn write is torn at: a sector, or a page of the system's memory.
 const SECTOR: u64 = 512;
+const PAGE: u64 = 4096;
 
 /// What a power loss leaves of what was not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,8 @@ pub enum PowerLoss {
     LosesAll,
     /// Everything: no better and no worse than a kill.
     KeepsAll,
-    /// By the seed, each write whole, torn at a sector, or not at all; each name there or not.
+    /// By the seed, each write whole, torn at a sector or a page with noise where it was under way, or not at all; each
+    /// name there or not.
     Torn(u64),
 }
 
@@ -35,14 +37,15 @@ pub enum Fault {
 
 #[derive(Clone, Debug)]
 enum Change {
-    Write(u64, Vec<u8>),
+    Write(u64, Arc<Vec<u8>>),
     Length(u64),
 }
 
+/// A file. Copies share what neither changes, so that a copy of a whole disk costs little.
 #[derive(Clone, Debug, Default)]
 struct Node {
-    live: Vec<u8>,
-    durable: Vec<u8>,
+    live: Arc<Vec<u8>>,
+    durable: Arc<Vec<u8>>,
     pending: Vec<Change>,
 }
 
@@ -59,21 +62,49 @@ struct Image {
     /// Bytes that all files may have together.
     capacity: Option<u64>,
     sync_time: Duration,
+    /// A failed sync takes what it could not write out of the system's memory, too.
+    failed_sync_drops: bool,
+    /// The disk as it was before each changing operation, while that is recorded.
+    recorded: Option<Vec<Image>>,
 }
 
-fn apply(data: &mut Vec<u8>, change: &Change) {
+fn apply(data: &mut Arc<Vec<u8>>, change: &Change) {
     match change {
-        Change::Write(offset, bytes) => {
-            let start = usize::try_from(*offset).unwrap_or(usize::MAX);
-            let end = start.saturating_add(bytes.len());
-            if data.len() < end {
-                data.resize(end, 0);
+        Change::Write(offset, bytes) => write(data, *offset, bytes),
+        Change::Length(length) => Arc::make_mut(data).resize(usize::try_from(*length).unwrap_or(usize::MAX), 0),
+    }
+}
+
+fn write(data: &mut Arc<Vec<u8>>, offset: u64, bytes: &[u8]) {
+    let data = Arc::make_mut(data);
+    let start = usize::try_from(offset).unwrap_or(usize::MAX);
+    let end = start.saturating_add(bytes.len());
+    if data.len() < end {
+        data.resize(end, 0);
+    }
+    if let Some(to) = data.get_mut(start..end) {
+        to.copy_from_slice(bytes);
+    }
+}
+
+/// Writes some of the sectors, in any order, as a disk may; one in eight of them was under way and holds noise.
+fn tear(data: &mut Arc<Vec<u8>>, offset: u64, bytes: &[u8], random: &mut Xorshift) {
+    let sector = if random.next() & 1 == 0 { SECTOR } else { PAGE };
+    let mut at = 0;
+    while at < bytes.len() {
+        let place = offset + at as u64;
+        let to_end = usize::try_from(sector - place % sector).unwrap_or(1);
+        let end = (at + to_end).min(bytes.len());
+        let part = bytes.get(at..end).unwrap_or_default();
+        match random.next() % 8 {
+            0 => {
+                let noise: Vec<u8> = part.iter().map(|_| random.next().to_le_bytes()[3]).collect();
+                write(data, place, &noise);
             }
-            for (to, from) in data.iter_mut().skip(start).zip(bytes) {
-                *to = *from;
-            }
+            1..4 => write(data, place, part),
+            _ => {}
         }
-        Change::Length(length) => data.resize(usize::try_from(*length).unwrap_or(usize::MAX), 0),
+        at = end;
     }
 }
 
@@ -84,6 +115,10 @@ fn folder_of(name: &str) -> &str {
 impl Image {
     /// Counts a changing operation; `Ok(true)` where only half of it is to happen.
     fn step(&mut self) -> Result<bool, DiskError> {
+        if let Some(mut recorded) = self.recorded.take() {
+            recorded.push(self.clone());
+            self.recorded = Some(recorded);
+        }
         let at = self.operations;
         self.operations += 1;
         match self.fault {
@@ -138,12 +173,31 @@ impl SimulatedDisk {
         let image = self.image();
         let mut copy = Image::default();
         for (name, node) in &image.live {
-            let live = image.nodes.get(*node).map(|node| node.live.clone()).unwrap_or_default();
+            let live = image.nodes.get(*node).map(|node| Arc::clone(&node.live)).unwrap_or_default();
             copy.live.insert(name.clone(), copy.nodes.len());
-            copy.nodes.push(Node { durable: live.clone(), live, pending: Vec::new() });
+            copy.nodes.push(Node { durable: Arc::clone(&live), live, pending: Vec::new() });
         }
         copy.durable = copy.live.clone();
         Self(Arc::new(Mutex::new(copy)))
+    }
+
+    /// A copy as of now, with what was not synced still not synced, that goes its own way; nobody holds its lock.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let image = self.image().clone();
+        Self(Arc::new(Mutex::new(Image { fault: None, locked: false, recorded: None, ..image })))
+    }
+
+    /// From now on keeps the disk as it was before each changing operation.
+    pub fn record(&self) {
+        self.image().recorded = Some(Vec::new());
+    }
+
+    /// The disk as it was before each changing operation since [`SimulatedDisk::record`]; recording ends.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<Self> {
+        let recorded = self.image().recorded.take().unwrap_or_default();
+        recorded.into_iter().map(|image| Self(Arc::new(Mutex::new(image))).fork()).collect()
     }
 
     /// Loses the power: what was not synced is lost as said, and no fault is left.
@@ -166,29 +220,15 @@ impl SimulatedDisk {
         image.live = kept.clone();
         image.durable = kept;
         for node in &mut image.nodes {
-            let mut data = if loss == PowerLoss::KeepsAll { node.live.clone() } else { node.durable.clone() };
+            let mut data = Arc::clone(if loss == PowerLoss::KeepsAll { &node.live } else { &node.durable });
             for change in std::mem::take(&mut node.pending).into_iter().filter(|_| torn) {
                 match (random.next() % 3, change) {
                     (0, _) => {}
-                    (1, change) => apply(&mut data, &change),
-                    (_, Change::Length(length)) => apply(&mut data, &Change::Length(length)),
-                    (_, Change::Write(offset, bytes)) => {
-                        // Some of its sectors, in any order, as a disk may write them.
-                        let mut at = 0;
-                        while at < bytes.len() {
-                            let place = offset + at as u64;
-                            let to_end = usize::try_from(SECTOR - place % SECTOR).unwrap_or(1);
-                            let end = (at + to_end).min(bytes.len());
-                            if random.next() & 1 == 0 {
-                                let part = bytes.get(at..end).unwrap_or_default().to_vec();
-                                apply(&mut data, &Change::Write(place, part));
-                            }
-                            at = end;
-                        }
-                    }
+                    (2, Change::Write(offset, bytes)) => tear(&mut data, offset, &bytes, &mut random),
+                    (_, change) => apply(&mut data, &change),
                 }
             }
-            node.live.clone_from(&data);
+            node.live = Arc::clone(&data);
             node.durable = data;
         }
         image.fault = None;
@@ -225,6 +265,11 @@ impl SimulatedDisk {
         self.image().sync_time = time;
     }
 
+    /// Whether a failed sync also takes what it could not write out of the system's memory, as some file systems do.
+    pub fn set_failed_sync_drops(&self, drops: bool) {
+        self.image().failed_sync_drops = drops;
+    }
+
     /// Bytes of all files.
     #[must_use]
     pub fn used(&self) -> u64 {
@@ -248,14 +293,15 @@ impl SimulatedDisk {
     #[must_use]
     pub fn contents(&self, name: &str) -> Option<Vec<u8>> {
         let image = self.image();
-        image.live.get(name).and_then(|node| image.nodes.get(*node)).map(|node| node.live.clone())
+        image.live.get(name).and_then(|node| image.nodes.get(*node)).map(|node| node.live.to_vec())
     }
 
     /// Puts a file there, or other content into one, durable at once.
     pub fn put(&self, name: &str, contents: &[u8]) {
         let mut image = self.image();
         let node = image.nodes.len();
-        image.nodes.push(Node { live: contents.to_vec(), durable: contents.to_vec(), pending: Vec::new() });
+        let contents = Arc::new(contents.to_vec());
+        image.nodes.push(Node { live: Arc::clone(&contents), durable: contents, pending: Vec::new() });
         image.live.insert(name.to_owned(), node);
         image.durable.insert(name.to_owned(), node);
     }
@@ -358,10 +404,10 @@ impl DiskFile for SimulatedFile {
         let image = self.disk.image();
         let data = image.nodes.get(self.node).map_or(&[][..], |node| &node.live);
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let mut count = 0;
-        for (to, from) in buffer.iter_mut().zip(data.get(start..).unwrap_or_default()) {
-            *to = *from;
-            count += 1;
+        let rest = data.get(start..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..count), rest.get(..count)) {
+            to.copy_from_slice(from);
         }
         Ok(count)
     }
@@ -373,7 +419,7 @@ impl DiskFile for SimulatedFile {
         let length = if half { bytes.len() / 2 } else { bytes.len() };
         let done = bytes.get(..length).unwrap_or(bytes).to_vec();
         image.written += done.len() as u64;
-        image.change(self.node, Change::Write(offset, done));
+        image.change(self.node, Change::Write(offset, Arc::new(done)));
         if half { Err(DiskError::Io) } else { Ok(()) }
     }
 
@@ -393,10 +439,14 @@ impl DiskFile for SimulatedFile {
         let mut image = self.disk.image();
         let stepped = image.step();
         image.syncs += 1;
+        let drops = image.failed_sync_drops;
         let Some(node) = image.nodes.get_mut(self.node) else { return Err(DiskError::Io) };
         if let Err(error) = stepped {
             // As Linux does: what failed to be written counts as clean from now on and is lost with the power.
             node.pending.clear();
+            if drops {
+                node.live = Arc::clone(&node.durable);
+            }
             return Err(error);
         }
         // Only what is pending becomes durable: what an earlier failed sync dropped does not.

@@ -107,6 +107,10 @@ fn operations() -> u64 {
 
 /// Opens what is left and holds it against the promises.
 fn check(bench: &Bench, promises: &Promises, kept: &BTreeSet<Vec<u8>>, at: &str) {
+    // Nothing was promised yet, and noise may be where the first file was being written.
+    if promises.buffered.is_empty() && promises.entries == 0 && bench.open().err() == Some(OpenError::NotAStore) {
+        return;
+    }
     // Recovery twice is recovery once.
     drop(bench.open().unwrap_or_else(|error| panic!("{at}: {error:?}")));
     let journal = bench.open().unwrap_or_else(|error| panic!("{at}: {error:?}"));
@@ -375,4 +379,141 @@ fn a_second_error_while_a_suspect_segment_is_copied_offers_nothing_twice() {
         assert_eq!(seen, expected, "second error at operation {second}");
     }
     assert!(tried > 0, "no second error was met");
+}
+
+#[test]
+fn a_key_slot_whose_sync_failed_is_not_believed_by_the_next_process() {
+    // The system's memory still shows the slot, and no later sync writes it.
+    for at in 0..12 {
+        let bench = Bench::new();
+        let journal = bench.open().unwrap();
+        journal.unlock().unwrap();
+        bench.disk.set_fault(Some(Fault::Once(at, DiskError::Io)));
+        let _ = domain(&journal, "analytics");
+        drop(journal);
+        bench.disk.kill();
+        let journal = bench.open().unwrap();
+        let analytics = domain(&journal, "analytics").unwrap();
+        put(&bench, &journal, analytics, b"kept").unwrap();
+        journal.sync().unwrap();
+        drop(journal);
+        bench.disk.lose_power(PowerLoss::LosesAll);
+        let journal = bench.open().unwrap();
+        let analytics = domain_of(&journal, "analytics").unwrap();
+        let found = try_read(&journal, endpoint(&journal), &[analytics]);
+        assert_eq!(found.map(|batch| bodies(&batch)), Ok(vec![b"kept".to_vec()]), "error at operation {at}");
+    }
+}
+
+#[test]
+fn a_sync_that_lost_records_says_so() {
+    let bench = Bench::new();
+    bench.disk.set_failed_sync_drops(true);
+    let journal = bench.open().unwrap();
+    let analytics = domain(&journal, "analytics").unwrap();
+    put(&bench, &journal, analytics, b"synced").unwrap();
+    journal.sync().unwrap();
+    put(&bench, &journal, analytics, b"dropped").unwrap();
+    bench.disk.set_fault(Some(Fault::Once(0, DiskError::Io)));
+    assert_eq!(journal.sync(), Err(Error::Io { operation: "sync a segment" }));
+    assert_eq!(journal.health().damaged, 1);
+    put(&bench, &journal, analytics, b"after").unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    bench.disk.lose_power(PowerLoss::LosesAll);
+    let journal = bench.open().unwrap();
+    assert_eq!(bodies(&read(&journal, endpoint(&journal), &[analytics])), [&b"synced"[..], b"after"]);
+}
+
+#[test]
+fn a_batch_of_the_ledger_that_a_power_loss_tore_is_unfinished_whatever_is_left_of_it() {
+    let bench = Bench::new();
+    let journal = bench.open().unwrap();
+    let account = essential(&journal).unwrap();
+    journal.ledger_append(account, &entries([b"whole"])).unwrap();
+    journal.sync().unwrap();
+    bench.disk.record();
+    journal.ledger_append(account, &entries([&[7; 1_500], &[8; 1_500], &[9; 1_500]])).unwrap();
+    drop(journal);
+    for (at, disk) in bench.disk.recorded().into_iter().enumerate() {
+        for seed in 0..100 {
+            // The batch did not return, so that no anchor knows it.
+            let bench = Bench { disk: disk.fork(), anchor: Default::default(), ..bench.clone() };
+            bench.disk.lose_power(PowerLoss::Torn(seed));
+            let journal = bench.open().unwrap();
+            let contents = journal.ledger_read(account).unwrap();
+            assert_eq!(contents.verdict, Verdict::Sound, "at operation {at}, seed {seed}");
+            assert!([1, 4].contains(&contents.entries.len()), "at operation {at}, seed {seed}");
+            let size = contents.entries.len() + 1;
+            journal.ledger_append(account, &entries([b"next"])).unwrap();
+            drop(journal);
+            let journal = bench.open().unwrap();
+            let contents = journal.ledger_read(account).unwrap();
+            assert_eq!((contents.verdict, contents.entries.len()), (Verdict::Sound, size), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn damage_in_a_finished_batch_of_the_ledger_is_never_taken_for_an_unfinished_one() {
+    for has_anchor in [true, false] {
+        let mut bench = Bench::new();
+        let journal = bench.open().unwrap();
+        let account = essential(&journal).unwrap();
+        journal.ledger_append(account, &entries(["one", "two"])).unwrap();
+        journal.ledger_append(account, &entries(["three", "four"])).unwrap();
+        journal.sync().unwrap();
+        drop(journal);
+        if !has_anchor {
+            bench.anchor = Default::default();
+        }
+        let name = bench.disk.names().into_iter().find(|name| name.starts_with("segments/")).unwrap();
+        let contents = bench.disk.contents(&name).unwrap();
+        let is_frame = |at: &usize| {
+            let kind = [contents[*at], contents[at + 1]];
+            [[0xD6, 0x45], [0xD6, 0x48]].contains(&kind) && contents[at + 3..at + 10] == [0; 7]
+        };
+        let starts: Vec<usize> = (0..contents.len() - 10).filter(is_frame).collect();
+        // Entries one and two, two heads, entries three and four, two heads.
+        assert_eq!(starts.len(), 8);
+        for (damaged, at) in starts.iter().enumerate() {
+            let copy = Bench { disk: bench.disk.snapshot(), ..bench.clone() };
+            let mut contents = contents.clone();
+            contents[at + 30] ^= 1;
+            copy.disk.put(&name, &contents);
+            let journal = copy.open().unwrap();
+            let found = journal.ledger_read(account).unwrap();
+            let whole = found.entries.len() == 4 && found.verdict == Verdict::Sound;
+            let is_head = [2, 3, 6, 7].contains(&damaged);
+            assert_eq!(whole, is_head, "frame {damaged}, anchor: {has_anchor}");
+            assert!(whole || matches!(found.verdict, Verdict::Broken { .. }), "frame {damaged}: {:?}", found.verdict);
+        }
+    }
+}
+
+#[test]
+fn what_was_acknowledged_out_of_order_stays_so_when_the_sync_behind_a_cursor_fails() {
+    for at in 0..6 {
+        let bench = Bench::new();
+        let journal = bench.open().unwrap();
+        let analytics = domain(&journal, "analytics").unwrap();
+        let one = endpoint(&journal);
+        let ids: Vec<_> = (0..4_u8).map(|n| put(&bench, &journal, analytics, &[n]).unwrap()).collect();
+        journal.sync().unwrap();
+        journal.acknowledge(one, &ids[2..3]).unwrap();
+        // The cursor passes it now, and is not synced where the manifest's own sync fails before.
+        let other = domain(&journal, "other").unwrap();
+        put(&bench, &journal, other, b"x").unwrap();
+        bench.disk.set_fault(Some(Fault::Once(at, DiskError::Io)));
+        let _ = journal.acknowledge(one, &ids[..2]);
+        bench.disk.set_fault(None);
+        // The manifest is written anew.
+        let third = domain(&journal, "third").unwrap();
+        put(&bench, &journal, third, b"x").unwrap();
+        drop(journal);
+        bench.disk.lose_power(PowerLoss::LosesAll);
+        let journal = bench.open().unwrap();
+        let found = bodies(&read(&journal, one, &[analytics]));
+        assert!(!found.contains(&vec![2]), "error at operation {at}: {found:?}");
+    }
 }

@@ -104,7 +104,21 @@ pub(super) struct Chain {
     run: usize,
     /// The trees under the heads met.
     heads: Vec<Frontier>,
+    /// Bytes that are no frame were met in this run.
+    damaged: bool,
+    torn: Option<Torn>,
     broken: Option<u64>,
+}
+
+/// A batch of which entries are missing, as a power loss before its sync leaves it. It is unfinished, unless something
+/// shows that it was synced: a batch behind it, the anchor, or the manifest.
+#[derive(Clone, Copy)]
+struct Torn {
+    /// The first missing entry.
+    sequence: u64,
+    run: usize,
+    /// Its head was met: what follows in this run is another batch.
+    has_head: bool,
 }
 
 /// The keys of one run beside the unsealer's own.
@@ -154,14 +168,15 @@ impl Inner {
             let base = chain.base.0.size;
             anchored.size > size || (anchored.size > base && chain.root_at(anchored.size) != Some(anchored.root))
         });
+        let torn = chain.torn.map(|torn| Verdict::Broken { sequence: torn.sequence });
         if later {
-            return Verdict::RolledBack;
+            return torn.unwrap_or(Verdict::RolledBack);
         }
         let of_ledger = self.manifest.state.listed.values().filter(|(header, _)| header.slice == ledger_slice(*domain));
         let cut = of_ledger.clone().any(|(header, mark)| {
             !self.segments.contains_key(&header.id) || mark.is_some_and(|mark| mark.place.sequence > size)
         });
-        if cut { Verdict::Truncated } else { Verdict::Sound }
+        if cut { torn.unwrap_or(Verdict::Truncated) } else { Verdict::Sound }
     }
 
     /// Reads the segments of a ledger; whether chain, tree and heads hold.
@@ -234,7 +249,10 @@ impl Inner {
         loop {
             let found = match reader.next().at("read the ledger")? {
                 Step::Frame(found) => found,
-                Step::Damage => continue,
+                Step::Damage => {
+                    chain.damaged = true;
+                    continue;
+                }
                 Step::End { .. } => return Ok(()),
             };
             let body = reader.body(&found);
@@ -244,6 +262,7 @@ impl Inner {
                     unsealer.enter(found.offset, found.sequence, body);
                     if unsealer.run_offset() != before {
                         chain.run += 1;
+                        chain.damaged = false;
                         if let Some(header) = RunHeader::decode(found.sequence, body) {
                             keys = self.run_keys(&slice.domain, &hash, &header)?;
                         }
@@ -367,12 +386,26 @@ impl Chain {
 
     fn entry(&mut self, of: &LedgerName, sequence: u64, entry: Option<Unsealed>) {
         let at = sequence.checked_sub(self.base.0.size).and_then(|at| usize::try_from(at).ok());
-        let Some(at) = at.filter(|at| *at < self.entries.len() || *at == self.entries.len()) else {
+        if let Some(torn) = self.torn {
+            if torn.run == self.run && !torn.has_head {
+                return;
+            }
+            if torn.run == self.run || at != Some(self.signed_entries()) {
+                self.broken = Some(torn.sequence);
+                return;
+            }
+            self.torn = None;
+        }
+        let Some(at) = at else {
             self.broken = Some(self.size());
             return;
         };
+        if at > self.entries.len() {
+            self.tear(self.size());
+            return;
+        }
         if at < self.entries.len() && self.runs.get(at) == Some(&self.run) {
-            self.broken = Some(self.size());
+            self.unreadable(self.size());
             return;
         }
         // A later run that counts from here supersedes a batch that was not finished.
@@ -383,7 +416,7 @@ impl Chain {
         let whole =
             |entry: &Unsealed| leaf_of(of, sequence, &before, &entry.commitment, &entry.statement) == entry.leaf;
         let Some(entry) = entry.filter(whole) else {
-            self.broken = Some(sequence);
+            self.unreadable(sequence);
             return;
         };
         let Unsealed { leaf, commitment, statement, payload } = entry;
@@ -391,7 +424,30 @@ impl Chain {
         self.runs.push(self.run);
     }
 
+    fn tear(&mut self, sequence: u64) {
+        self.torn = Some(Torn { sequence, run: self.run, has_head: false });
+    }
+
+    /// Where the header of an entry's run may be among what was damaged, its batch is torn with it.
+    fn unreadable(&mut self, sequence: u64) {
+        if self.damaged {
+            self.tear(sequence);
+        } else {
+            self.broken = Some(sequence);
+        }
+    }
+
     fn head(&mut self, of: &LedgerName, sequence: u64, body: &[u8], key: Option<&[u8; 32]>) {
+        if self.torn.is_none() && sequence >= self.size() {
+            self.tear(self.size());
+        }
+        if let Some(torn) = &mut self.torn {
+            torn.has_head = true;
+            if torn.run != self.run {
+                self.broken = Some(torn.sequence);
+            }
+            return;
+        }
         let (mut tree, _) = self.signed();
         let from = self.signed_entries();
         self.entries.iter().skip(from).for_each(|entry| tree.push(entry.leaf));

@@ -1,0 +1,299 @@
+//! Real processes: children that are killed while they write, and a second process that finds the store in use.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use menshen_journal::{
+    Domain, Effects, FileKeys, Folder, Journal, OpenError, Options, Shredding, SystemClock, SystemRandomness, Verdict,
+};
+
+use crate::planted;
+use crate::programme::Prepared;
+use crate::random::Random;
+use crate::world::*;
+
+fn open(folder: &std::path::Path) -> Result<Journal, OpenError> {
+    let effects = Effects {
+        disk: planted::disk(Arc::new(Folder::at(folder.join("store"))?)),
+        keys: Arc::new(FileKeys::at(folder.join("keys"))?),
+        clock: Arc::new(SystemClock::new()),
+        randomness: Arc::new(SystemRandomness::new()),
+        anchor: None,
+        marker_disks: vec![Arc::new(Folder::at(folder.join("outside"))?)],
+    };
+    Journal::open(effects, Options { segment_bytes: 16 * 1024, ..Options::default() })
+}
+
+fn spawn(role: &str, folder: &std::path::Path, seed: u64) -> Child {
+    let program = std::env::current_exe().unwrap();
+    let mut command = Command::new(program);
+    command.args(["child", role]).arg(folder).arg(seed.to_string());
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).stdin(Stdio::null()).spawn().unwrap()
+}
+
+/// A body names its record: the seed of the round and its number in it.
+fn body(seed: u64, number: u64) -> Vec<u8> {
+    let mut random = Random::of(seed, number);
+    let length = if random.one_in(10) { 5_000 } else { random.below(300) };
+    let mut body = format!("{seed} {number} ").into_bytes();
+    body.extend((0..length).map(|at| (at * 7 + number) as u8 | 1));
+    body
+}
+
+/// What a child says over its pipe: one letter and a number.
+fn say(letter: char, number: u64) {
+    // One write for each line, so that a kill tears none that was promised.
+    let _ = std::io::stdout().write_all(format!("{letter} {number}\n").as_bytes());
+}
+
+pub(crate) fn child(role: &str, folder: &str, seed: u64) -> ExitCode {
+    let folder = std::path::Path::new(folder);
+    let Ok(journal) = open(folder) else { return ExitCode::from(3) };
+    say('o', 0);
+    if role == "holder" {
+        let _ = domain(&journal, "analytics").and_then(|domain| {
+            let world = World::new(seed);
+            loop {
+                put(&world, &journal, domain, b"held")?;
+                journal.sync()?;
+            }
+            #[expect(unreachable_code, reason = "it is killed")]
+            Ok::<(), menshen_journal::Error>(())
+        });
+        return ExitCode::SUCCESS;
+    }
+    match write(&journal, seed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(4),
+    }
+}
+
+/// Appends, syncs, acknowledges, withdraws until it is killed.
+fn write(journal: &Journal, seed: u64) -> Result<(), menshen_journal::Error> {
+    let world = {
+        let world = World::new(seed);
+        world.clock.set_wall(menshen_journal::DeviceClock::now(&SystemClock::new()).wall_ms);
+        world
+    };
+    let mut random = Random::of(seed, 0xc411d);
+    let account = essential(journal)?;
+    let analytics = domain(journal, "analytics")?;
+    let one = endpoint(journal)?;
+    // An ended epoch is never begun again.
+    let ended = journal.denied().iter().map(|domain| domain.epoch).max();
+    let mut epoch = ended.unwrap_or(0) + 1;
+    let mut crashes = domain_in(journal, "crashes", epoch)?;
+    for number in 0.. {
+        match random.below(12) {
+            0..7 => {
+                say('a', number);
+                if planted::is("acknowledged-early") {
+                    say('b', number);
+                }
+                put(&world, journal, analytics, &body(seed, number))?;
+                say('b', number);
+            }
+            7 => {
+                journal.sync()?;
+                say('s', number);
+            }
+            8 => {
+                let batch = read(journal, one, &[analytics])?;
+                let take = random.below(4) as usize;
+                let (ids, mine): (Vec<_>, Vec<_>) = batch.records.iter().take(take).map(|r| (r.id, &r.body)).unzip();
+                let mine: Vec<String> = mine.iter().map(|body| name_of(body)).collect();
+                for name in &mine {
+                    let _ = std::io::stdout().write_all(format!("k {name}\n").as_bytes());
+                }
+                journal.acknowledge(one, &ids)?;
+                for name in &mine {
+                    let _ = std::io::stdout().write_all(format!("K {name}\n").as_bytes());
+                }
+                if random.one_in(4) {
+                    journal.retire_delivered(&|_, _| vec![one])?;
+                }
+            }
+            9 => {
+                say('e', number);
+                enter(journal, account, b"entry")?;
+                say('E', number);
+            }
+            10 => {
+                while journal.alias(&crashes).is_none() && with_key(journal, crashes).is_err() {
+                    epoch += 1;
+                    crashes = Domain { epoch, ..crashes };
+                }
+                put(&world, journal, crashes, b"crash")?;
+            }
+            _ => {
+                journal.mark_denied(&crashes)?;
+                say('m', crashes.epoch);
+                if journal.shred(&crashes)? == Shredding::Done {
+                    say('W', crashes.epoch);
+                }
+                epoch += 1;
+                crashes = Domain { epoch, ..crashes };
+            }
+        }
+    }
+    Ok(())
+}
+
+/// "SEED NUMBER" at a body's beginning.
+fn name_of(body: &[u8]) -> String {
+    let text: String = body.iter().take(64).map(|byte| char::from(*byte)).collect();
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// A chain of kills on one folder, and all that was promised in it.
+struct Life {
+    folder: tempfile::TempDir,
+    promises: Said,
+    rounds: u64,
+}
+
+#[derive(Default)]
+struct Said {
+    attempted: std::collections::BTreeSet<String>,
+    buffered: std::collections::BTreeSet<String>,
+    acknowledging: std::collections::BTreeSet<String>,
+    acknowledged: std::collections::BTreeSet<String>,
+    batches_attempted: u64,
+    batches: u64,
+    marked: std::collections::BTreeSet<u64>,
+    withdrawn: std::collections::BTreeSet<u64>,
+}
+
+impl Said {
+    fn hear(&mut self, seed: u64, line: &str) {
+        let Some((letter, rest)) = line.split_once(' ') else { return };
+        let own = format!("{seed} {rest}");
+        match letter {
+            "a" => _ = self.attempted.insert(own),
+            "b" => _ = self.buffered.insert(own),
+            "k" => _ = self.acknowledging.insert(rest.to_owned()),
+            "K" => _ = self.acknowledged.insert(rest.to_owned()),
+            "e" => self.batches_attempted += 1,
+            "E" => self.batches += 1,
+            "m" => _ = self.marked.insert(rest.parse().unwrap()),
+            "W" => _ = self.withdrawn.insert(rest.parse().unwrap()),
+            _ => {}
+        }
+    }
+
+    fn check(&self, folder: &std::path::Path) {
+        let journal = open(folder).unwrap_or_else(|error| panic!("open: {error:?}"));
+        let (account, one) = (guest(&journal).unwrap(), endpoint(&journal).unwrap());
+        let Ok(analytics) = domain_of(&journal, "analytics") else { return };
+        let batch = read(&journal, one, &[analytics]).unwrap_or_else(|error| panic!("read: {error:?}"));
+        let mut found = std::collections::BTreeSet::new();
+        for record in &batch.records {
+            let name = name_of(&record.body);
+            let (seed, number) = name.split_once(' ').expect("an invented record");
+            assert_eq!(*record.body, body(seed.parse().unwrap(), number.parse().unwrap()), "wrong data");
+            assert!(self.attempted.contains(&name), "{name} was never appended");
+            assert!(!self.acknowledged.contains(&name), "{name} was acknowledged and came back");
+            assert!(found.insert(name.clone()), "{name} is there twice");
+        }
+        for name in &self.buffered {
+            assert!(self.acknowledging.contains(name) || found.contains(name), "{name} is lost; {:?}", journal.report());
+        }
+        if let Ok(contents) = journal.ledger_read(account) {
+            assert_eq!(contents.verdict, Verdict::Sound);
+            let batches = contents.entries.len() as u64 / 2;
+            assert!((self.batches..=self.batches_attempted).contains(&batches), "{batches} batches");
+        } else {
+            assert_eq!(self.batches, 0, "the ledger is lost");
+        }
+        let denied = journal.denied();
+        for epoch in &self.marked {
+            let domain = domain_in(&journal, "crashes", *epoch).unwrap();
+            assert!(denied.contains(&domain), "a marker is lost");
+        }
+        for epoch in &self.withdrawn {
+            let domain = domain_in(&journal, "crashes", *epoch).unwrap();
+            assert!(read(&journal, one, &[domain]).unwrap().records.is_empty(), "withdrawn, and read");
+        }
+    }
+}
+
+thread_local! {
+    static LIFE: std::cell::RefCell<Option<Life>> = const { std::cell::RefCell::new(None) };
+}
+
+fn shared_memory() -> tempfile::TempDir {
+    let fast = std::path::Path::new("/dev/shm");
+    if fast.is_dir() { tempfile::tempdir_in(fast).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+/// S1. Sixteen kills follow one another on one folder.
+pub(crate) fn rounds(seed: u64) -> Result<Prepared, String> {
+    Prepared::endless(move |case| {
+        LIFE.with(|life| {
+            let mut life = life.borrow_mut();
+            if life.as_ref().is_none_or(|life| life.rounds >= 16) {
+                *life = Some(Life { folder: shared_memory(), promises: Said::default(), rounds: 0 });
+            }
+            let mut this = life.take().unwrap();
+            let mut random = Random::of(seed, case);
+            let round = seed.wrapping_mul(1_000_003).wrapping_add(case);
+            let mut child = spawn("writer", this.folder.path(), round);
+            let out = child.stdout.take().unwrap();
+            let reader = std::thread::spawn(move || {
+                let mut lines = Vec::new();
+                let mut reader = BufReader::new(out);
+                let mut line = String::new();
+                // A line without its end was not said.
+                while reader.read_line(&mut line).is_ok_and(|count| count > 0) && line.ends_with('\n') {
+                    lines.push(std::mem::take(&mut line).trim_end().to_owned());
+                }
+                lines
+            });
+            std::thread::sleep(Duration::from_micros(500 + random.below(14_000)));
+            let killed = child.kill();
+            let status = child.wait().unwrap();
+            assert!(killed.is_ok() && status.code().is_none(), "the child ended by itself: {status}");
+            for line in reader.join().unwrap() {
+                this.promises.hear(round, &line);
+            }
+            this.promises.check(this.folder.path());
+            this.rounds += 1;
+            *life = Some(this);
+        });
+    })
+}
+
+/// S11.
+pub(crate) fn holders(seed: u64) -> Result<Prepared, String> {
+    let folders: Mutex<Vec<tempfile::TempDir>> = Mutex::default();
+    Prepared::endless(move |case| {
+        let mut random = Random::of(seed, case);
+        let taken = folders.lock().unwrap().pop();
+        let folder = taken.unwrap_or_else(shared_memory);
+        let mut child = spawn("holder", folder.path(), case);
+        let mut first = [0_u8; 4];
+        let opened = std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).is_ok();
+        std::thread::sleep(Duration::from_micros(random.below(2_000)));
+        let started = Instant::now();
+        let second = open(folder.path()).err();
+        let waited = started.elapsed();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(opened, "the holder did not open the store");
+        assert_eq!(second, Some(OpenError::Busy));
+        assert!(waited < Duration::from_millis(250), "a second opener waited {waited:?}");
+        let journal = open(folder.path()).unwrap_or_else(|error| panic!("after the kill: {error:?}"));
+        let analytics = domain_of(&journal, "analytics").unwrap();
+        if let Ok(batch) = read(&journal, endpoint(&journal).unwrap(), &[analytics]) {
+            assert!(batch.records.iter().all(|record| **record.body == *b"held"));
+            let ids: Vec<_> = batch.records.iter().map(|record| record.id).collect();
+            journal.acknowledge(endpoint(&journal).unwrap(), &ids).unwrap();
+        }
+        drop(journal);
+        if !random.one_in(8) {
+            folders.lock().unwrap().push(folder);
+        }
+    })
+}
