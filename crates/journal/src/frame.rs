@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::bytes::{Reader, is_zero};
+use crate::bytes::{Reader, is_zero, joined};
 use crate::effects::{DiskError, DiskFile};
 
 /// Length of a frame's header.
@@ -14,8 +14,8 @@ pub(crate) const HEADER: usize = 18;
 pub(crate) const MAX_BODY: usize = 1024 * 1024 + 1024;
 /// Sequence numbers stay below this, so that sums of them never wrap.
 const MAX_SEQUENCE: u64 = 1 << 48;
-/// How much is read at once.
-const WINDOW: usize = 256 * 1024;
+/// How much is read at once: little at first, as often only a few frames are wanted, then more each time.
+const WINDOWS: std::ops::RangeInclusive<usize> = 4 * 1024..=256 * 1024;
 
 /// What a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +53,9 @@ impl Kind {
 pub(crate) fn finish(frame: &mut [u8], kind: Kind, sequence: u64) {
     let Some((header, body)) = frame.split_first_chunk_mut::<HEADER>() else { return };
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    let mut fields = kind.magic().into_iter().chain(sequence.to_le_bytes()).chain(length.to_le_bytes());
-    for (to, from) in header.iter_mut().zip(fields.by_ref()) {
-        *to = from;
-    }
-    let Some((fields, sum)) = header.split_last_chunk_mut::<4>() else { return };
-    *sum = crc32c::crc32c_append(crc32c::crc32c(fields), body).to_le_bytes();
+    let fields: [u8; HEADER - 4] = joined(&[&kind.magic(), &sequence.to_le_bytes(), &length.to_le_bytes()]);
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&fields), body);
+    *header = joined(&[&fields, &sum.to_le_bytes()]);
 }
 
 /// Appends a frame around a body.
@@ -127,6 +124,8 @@ pub(crate) struct FrameReader<'a> {
     file: &'a dyn DiskFile,
     length: u64,
     window: Vec<u8>,
+    /// How much the next load reads.
+    ahead: usize,
     start: u64,
     at: usize,
 }
@@ -134,7 +133,7 @@ pub(crate) struct FrameReader<'a> {
 impl<'a> FrameReader<'a> {
     pub(crate) fn new(file: &'a dyn DiskFile, offset: u64) -> Result<Self, DiskError> {
         let length = file.length()?;
-        Ok(Self { file, length, window: Vec::new(), start: offset.min(length), at: 0 })
+        Ok(Self { file, length, window: Vec::new(), ahead: *WINDOWS.start(), start: offset.min(length), at: 0 })
     }
 
     /// Where the next step begins.
@@ -159,7 +158,6 @@ impl<'a> FrameReader<'a> {
         if want <= held {
             return Ok(false);
         }
-        self.window.clear();
         self.window.resize(want, 0);
         let got = self.file.read_at(offset, &mut self.window)?;
         self.window.truncate(got);
@@ -177,7 +175,9 @@ impl<'a> FrameReader<'a> {
                     return Ok(Step::Frame(Found { kind, sequence, offset, body }));
                 }
                 Parsed::Short(want) => {
-                    if !self.load(want.max(WINDOW) as u64)? {
+                    let ahead = want.max(self.ahead);
+                    self.ahead = (4 * self.ahead).min(*WINDOWS.end());
+                    if !self.load(ahead as u64)? {
                         return self.resync();
                     }
                 }

@@ -101,7 +101,7 @@ pub(crate) struct Inner {
     pub(crate) trusted: bool,
     pub(crate) segments: BTreeMap<u64, Segment>,
     /// The segment to append to, by slice without its generation.
-    pub(crate) active: HashMap<Slice, u64>,
+    pub(crate) active: BTreeMap<Slice, u64>,
     pub(crate) next_segment: u64,
     pub(crate) domains: HashMap<Domain, Secret>,
     pub(crate) closed: HashSet<Domain>,
@@ -186,7 +186,7 @@ impl Journal {
             cursors,
             trusted: false,
             segments: BTreeMap::new(),
-            active: HashMap::new(),
+            active: BTreeMap::new(),
             next_segment: 0,
             domains: HashMap::new(),
             closed: HashSet::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::bytes::{Reader, Writer, checked};
+use crate::bytes::{Reader, Writer, checked, joined};
 use crate::cipher::{self, Algorithm, Secret};
 use crate::cursor::Position;
 use crate::effects::{DiskError, DiskFile};
@@ -107,18 +107,13 @@ pub(crate) fn run_key(slice_key: &Secret, hash: &[u8; 32], salt: &[u8; 32]) -> O
 
 /// What a seal in a frame is bound to beside its key: segment, kind, place, length.
 pub(crate) fn aad(hash: &[u8; 32], kind: Kind, sequence: u64, length: usize) -> [u8; 64] {
-    let mut out = [0; 64];
     let label: &[u8; 16] = match kind {
         Kind::Entry => b"menshen/0/ledger",
         Kind::Payload => b"menshen/0/erases",
         Kind::Checkpoint => b"menshen/0/checks",
         Kind::Record | Kind::Run | Kind::Head | Kind::Manifest => b"menshen/0/record",
     };
-    let fields = label.iter().chain(hash).copied().chain(sequence.to_le_bytes()).chain((length as u64).to_le_bytes());
-    for (to, from) in out.iter_mut().zip(fields) {
-        *to = from;
-    }
-    out
+    joined(&[label, hash, &sequence.to_le_bytes(), &(length as u64).to_le_bytes()])
 }
 
 /// The run that is being written.
