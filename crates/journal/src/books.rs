@@ -32,7 +32,10 @@ impl Inner {
         self.unlock_store()?;
         let key = CodeKey::new(&self.derive(&Domain::STORE, b"menshen/0/bookkeeping")?);
         let loaded = manifest::load(self.disk.as_ref(), Some((&key, &self.store))).at("read the manifest")?;
-        let foreign_cursors = self.cursors.verify(key.clone(), &self.store).at("write the cursors")?;
+        let foreign_cursors = {
+            let label_of = |id| self.segments.get(&id).map(|segment| segment.header.label);
+            self.cursors.verify(key.clone(), &self.store, label_of).at("write the cursors")?
+        };
         let is_fresh = self.segments.is_empty() && self.manifest.state.store.is_none();
         if !is_fresh && (foreign_cursors > 0 || !self.manifest.is_as(&loaded)) {
             let damaged = loaded.damaged;
@@ -41,6 +44,7 @@ impl Inner {
             self.report.foreign_cursors = foreign_cursors;
         }
         self.manifest.set_key(key);
+        self.table.scrub().at("write the keys")?;
         // Removals that were decided and did not come to their end. What cannot go now goes next time.
         for id in &self.manifest.state.retired {
             let _ = self.disk.remove(&segment::name(*id));

@@ -83,6 +83,18 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Puts parts one behind the other into an array that they fill.
+pub(crate) fn joined<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
+    let mut out = [0; N];
+    let mut rest = &mut out[..];
+    for part in parts {
+        let Some((to, behind)) = rest.split_at_mut_checked(part.len()) else { break };
+        to.copy_from_slice(part);
+        rest = behind;
+    }
+    out
+}
+
 /// Splits a checksum off the end, if it fits what stands before it.
 pub(crate) fn checked(bytes: &[u8]) -> Option<&[u8]> {
     let (content, sum) = bytes.split_last_chunk::<4>()?;

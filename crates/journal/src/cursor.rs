@@ -36,6 +36,8 @@ struct Cursor {
     index: usize,
     generation: u64,
     up_to: u64,
+    /// The random label of the segment's slice secret: an id that is given again is another segment. Known once proven.
+    label: u64,
     code: [u8; CODE],
 }
 
@@ -69,7 +71,7 @@ fn decode(bytes: &[u8]) -> Option<((u64, Label), Cursor)> {
     let generation = read.u64()?;
     let key = (read.u64()?, Label::from_number(read.u64()?));
     let up_to = read.count()?;
-    Some((key, Cursor { index: 0, generation, up_to, code: read.array()? }))
+    Some((key, Cursor { index: 0, generation, up_to, label: 0, code: read.array()? }))
 }
 
 impl CursorTable {
@@ -116,17 +118,31 @@ impl CursorTable {
 
     /// Takes the key that codes the cursors, and forgets those that it did not code: they count as zero, so that
     /// their records are sent again. Says how many there were.
-    pub(crate) fn verify(&mut self, key: CodeKey, store: &[u8; 16]) -> Result<u64, DiskError> {
-        let is_ours = |name: &(u64, Label), cursor: &Cursor| {
-            key.fits(&[CURSOR, store, &fields(cursor.generation, *name, cursor.up_to)], &cursor.code)
-        };
-        let of_others = self.cursors.iter().filter(|(name, cursor)| !is_ours(name, cursor));
-        let of_others: Vec<(u64, Label)> = of_others.map(|(name, _)| *name).collect();
-        for name in &of_others {
+    /// One of a segment that is gone is forgotten, too, and not counted.
+    pub(crate) fn verify(
+        &mut self,
+        key: CodeKey,
+        store: &[u8; 16],
+        label_of: impl Fn(u64) -> Option<u64>,
+    ) -> Result<u64, DiskError> {
+        let (mut stale, mut foreign) = (Vec::new(), 0);
+        for (name, cursor) in &mut self.cursors {
+            let Some(label) = label_of(name.0) else {
+                stale.push(*name);
+                continue;
+            };
+            cursor.label = label;
+            let fields = fields(cursor.generation, *name, cursor.up_to);
+            if !key.fits(&[CURSOR, store, &label.to_le_bytes(), &fields], &cursor.code) {
+                stale.push(*name);
+                foreign += 1;
+            }
+        }
+        for name in &stale {
             self.clear(name)?;
         }
         self.key = Some(key);
-        Ok(of_others.len() as u64)
+        Ok(foreign)
     }
 
     /// Allocates the file before it is needed.
@@ -178,7 +194,7 @@ impl CursorTable {
     pub(crate) fn advance(
         &mut self,
         store: &[u8; 16],
-        segment: u64,
+        (segment, label): (u64, u64),
         endpoint: Label,
         up_to: u64,
     ) -> Result<(), DiskError> {
@@ -191,7 +207,7 @@ impl CursorTable {
                 (self.free.first().copied().ok_or(DiskError::Full)?, 1)
             }
         };
-        let mut cursor = Cursor { index, generation, up_to, code: [0; CODE] };
+        let mut cursor = Cursor { index, generation, up_to, label, code: [0; CODE] };
         self.dirty = true;
         write(self.file.as_ref(), self.key.as_ref(), store, &name, &mut cursor)?;
         self.free.remove(&index);
@@ -247,7 +263,7 @@ fn write(
 ) -> Result<(), DiskError> {
     let (Some(file), Some(key)) = (file, key) else { return Err(DiskError::Io) };
     let mut out = Writer(fields(cursor.generation, *name, cursor.up_to));
-    cursor.code = key.code(&[CURSOR, store, &out.0]);
+    cursor.code = key.code(&[CURSOR, store, &cursor.label.to_le_bytes(), &out.0]);
     out.bytes(&cursor.code).checksum();
     out.0.resize(SLOT, 0);
     file.write_at(offset_of(cursor.index, cursor.generation), &out.0)

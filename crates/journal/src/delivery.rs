@@ -131,6 +131,7 @@ impl Inner {
             for ranges in known.into_iter().flatten() {
                 ranges.iter().for_each(|(start, end)| passed.insert(start, end));
             }
+            let named = (id, segment.header.label);
             let before = self.cursors.up_to(id, endpoint);
             let up_to = passed.end_of(before).unwrap_or(before).min(segment.next);
             // What the cursor cannot say goes into the manifest.
@@ -141,7 +142,7 @@ impl Inner {
                 self.manifest.append(&delivered).at("write the manifest")?;
             }
             if up_to > before {
-                self.cursors.advance(&self.store, id, endpoint, up_to).at("write the cursors")?;
+                self.cursors.advance(&self.store, named, endpoint, up_to).at("write the cursors")?;
                 advanced.push((key, up_to));
             }
         }

@@ -16,7 +16,7 @@ pub enum OpenError {
     Full,
     /// The path is not a folder.
     NotAFolder,
-    /// The folder holds something else, or its manifest cannot be read.
+    /// The folder holds something else, or a store of a later version.
     NotAStore,
     /// The disk failed.
     Io {
@@ -50,7 +50,9 @@ impl fmt::Display for OpenError {
             Self::ReadOnly => f.write_str("the store's folder is read-only; give the app the right to write"),
             Self::Full => f.write_str("the disk is full; free some space and open the store again"),
             Self::NotAFolder => f.write_str("the store's path is not a folder"),
-            Self::NotAStore => f.write_str("the folder is not a store; nothing in it was touched; give another"),
+            Self::NotAStore => f.write_str(
+                "the folder is not a store, or one of a later version; nothing in it was touched; give another",
+            ),
             Self::Io { operation } => write!(f, "the disk failed ({operation})"),
             Self::Randomness => f.write_str("the source of randomness failed"),
         }

@@ -5,15 +5,21 @@
 
 use std::ops::Range;
 
-use crate::bytes::{Reader, is_zero};
+use crate::bytes::{Reader, joined};
 use crate::effects::{DiskError, DiskFile};
 
 /// Length of a frame's header.
 pub(crate) const HEADER: usize = 18;
 /// The longest body: a record of 1 MiB with its padding and tag.
 pub(crate) const MAX_BODY: usize = 1024 * 1024 + 1024;
-/// How much is read at once.
-const WINDOW: usize = 256 * 1024;
+/// How much is read at once: little at first, as often only a few frames are wanted, then more each time.
+const WINDOWS: std::ops::RangeInclusive<usize> = 4 * 1024..=256 * 1024;
+/// How many bytes are checked in all where a frame may begin. Chance makes few such places; a file in which there is
+/// one behind the other was made to keep somebody busy, and what is behind them is not looked for.
+const CANDIDATES: usize = 64 * 1024 * 1024;
+
+/// The first byte of every frame.
+const MAGIC: u8 = 0xD6;
 
 /// What a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +57,9 @@ impl Kind {
 pub(crate) fn finish(frame: &mut [u8], kind: Kind, sequence: u64) {
     let Some((header, body)) = frame.split_first_chunk_mut::<HEADER>() else { return };
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    let mut fields = kind.magic().into_iter().chain(sequence.to_le_bytes()).chain(length.to_le_bytes());
-    for (to, from) in header.iter_mut().zip(fields.by_ref()) {
-        *to = from;
-    }
-    let Some((fields, sum)) = header.split_last_chunk_mut::<4>() else { return };
-    *sum = crc32c::crc32c_append(crc32c::crc32c(fields), body).to_le_bytes();
+    let fields: [u8; HEADER - 4] = joined(&[&kind.magic(), &sequence.to_le_bytes(), &length.to_le_bytes()]);
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&fields), body);
+    *header = joined(&[&fields, &sum.to_le_bytes()]);
 }
 
 /// Appends a frame around a body.
@@ -125,14 +128,26 @@ pub(crate) struct FrameReader<'a> {
     file: &'a dyn DiskFile,
     length: u64,
     window: Vec<u8>,
+    /// How much the next load reads.
+    ahead: usize,
     start: u64,
     at: usize,
+    /// What is left of [`CANDIDATES`].
+    candidates: usize,
 }
 
 impl<'a> FrameReader<'a> {
     pub(crate) fn new(file: &'a dyn DiskFile, offset: u64) -> Result<Self, DiskError> {
         let length = file.length()?;
-        Ok(Self { file, length, window: Vec::new(), start: offset.min(length), at: 0 })
+        Ok(Self {
+            file,
+            length,
+            window: Vec::new(),
+            ahead: *WINDOWS.start(),
+            start: offset.min(length),
+            at: 0,
+            candidates: CANDIDATES,
+        })
     }
 
     /// Where the next step begins.
@@ -157,7 +172,6 @@ impl<'a> FrameReader<'a> {
         if want <= held {
             return Ok(false);
         }
-        self.window.clear();
         self.window.resize(want, 0);
         let got = self.file.read_at(offset, &mut self.window)?;
         self.window.truncate(got);
@@ -175,7 +189,9 @@ impl<'a> FrameReader<'a> {
                     return Ok(Step::Frame(Found { kind, sequence, offset, body }));
                 }
                 Parsed::Short(want) => {
-                    if !self.load(want.max(WINDOW) as u64)? {
+                    let ahead = want.max(self.ahead);
+                    self.ahead = (4 * self.ahead).min(*WINDOWS.end());
+                    if !self.load(ahead as u64)? {
                         return self.resync();
                     }
                 }
@@ -184,22 +200,59 @@ impl<'a> FrameReader<'a> {
         }
     }
 
+    /// Looks for the next frame, window by window.
     fn resync(&mut self) -> Result<Step, DiskError> {
-        self.load(u64::MAX)?;
-        let rest = self.rest();
         let end = self.offset();
-        if is_zero(rest) {
-            return Ok(Step::End { end, torn: 0 });
+        let mut torn = end;
+        loop {
+            // One byte on: where the last one began there is none.
+            if self.rest().first().is_some_and(|byte| *byte != 0) {
+                torn = self.offset() + 1;
+            }
+            self.at += 1;
+            loop {
+                let rest = self.rest();
+                let found = rest.iter().position(|byte| *byte == MAGIC);
+                let passed = rest.get(..found.unwrap_or(rest.len())).unwrap_or(rest);
+                if let Some(last) = passed.iter().rposition(|byte| *byte != 0) {
+                    torn = self.offset() + last as u64 + 1;
+                }
+                self.at += passed.len();
+                if found.is_some() {
+                    break;
+                }
+                if !self.load(*WINDOWS.end() as u64)? {
+                    return Ok(Step::End { end, torn: torn - end });
+                }
+            }
+            if self.is_frame()? {
+                return Ok(Step::Damage);
+            }
         }
-        let next = (1..rest.len()).find(|at| {
-            let rest = rest.get(*at..).unwrap_or(&[]);
-            rest.first() == Some(&0xD6) && matches!(parse(rest), Parsed::Whole { .. })
-        });
-        if let Some(next) = next {
-            self.at += next;
-            return Ok(Step::Damage);
+    }
+
+    /// Whether a whole frame begins here.
+    fn is_frame(&mut self) -> Result<bool, DiskError> {
+        loop {
+            let Some(length) = claimed(self.rest()) else { return Ok(false) };
+            let Some(left) = self.candidates.checked_sub(length) else { return Ok(false) };
+            match parse(self.rest()) {
+                Parsed::Whole { .. } => return Ok(true),
+                Parsed::Short(want) if self.load(want as u64)? => {}
+                Parsed::Short(_) | Parsed::Bad => {
+                    self.candidates = left;
+                    return Ok(false);
+                }
+            }
         }
-        let torn = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
-        Ok(Step::End { end, torn })
+    }
+}
+
+/// How long a body would be if a frame began here; too few bytes claim the shortest.
+fn claimed(bytes: &[u8]) -> Option<usize> {
+    match parse(bytes.get(..HEADER).unwrap_or(bytes)) {
+        Parsed::Short(length) => Some(length),
+        Parsed::Whole { length, .. } => Some(length),
+        Parsed::Bad => None,
     }
 }

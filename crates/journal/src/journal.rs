@@ -101,7 +101,7 @@ pub(crate) struct Inner {
     pub(crate) trusted: bool,
     pub(crate) segments: BTreeMap<u64, Segment>,
     /// The segment to append to, by slice without its generation.
-    pub(crate) active: HashMap<Slice, u64>,
+    pub(crate) active: BTreeMap<Slice, u64>,
     pub(crate) next_segment: u64,
     pub(crate) domains: HashMap<Domain, Secret>,
     pub(crate) closed: HashSet<Domain>,
@@ -153,6 +153,9 @@ impl Journal {
         let mut loaded = manifest::load(disk.as_ref(), None).opening("read the manifest")?;
         let files = Files::look(disk.as_ref()).opening("read the segments")?;
 
+        if table.live().any(|slot| matches!(slot, Slot::Foreign)) {
+            return Err(OpenError::NotAStore);
+        }
         let in_table = table.live().find_map(|slot| if let Slot::Store(id) = slot { Some(*id) } else { None });
         let known =
             in_table.or(loaded.state.store).or_else(|| files.headers.values().flatten().next().map(|h| h.store));
@@ -186,7 +189,7 @@ impl Journal {
             cursors,
             trusted: false,
             segments: BTreeMap::new(),
-            active: HashMap::new(),
+            active: BTreeMap::new(),
             next_segment: 0,
             domains: HashMap::new(),
             closed: HashSet::new(),

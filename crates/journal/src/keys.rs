@@ -3,6 +3,7 @@
 //! It holds the store's id, wrapped domain secrets, slice secrets, sealed ledger seeds, and the names of labels.
 //! Destroying one means overwriting both copies with zeros.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -11,6 +12,7 @@ use crate::bytes::{Reader, Writer, checked, is_zero};
 use crate::cipher::Secret;
 use crate::effects::{Disk, DiskError, DiskFile};
 use crate::names::{Alias, Domain, Label, LabelKind, Lane, Slice};
+use crate::segment::FORMAT;
 
 const FILE: &str = "keys";
 const SLOT: usize = 512;
@@ -26,6 +28,8 @@ pub(crate) const MAX_NAME: usize = 256;
 #[derive(Clone)]
 pub(crate) enum Slot {
     Store([u8; 16]),
+    /// The store is of another format, which is not for this version to touch.
+    Foreign,
     Domain {
         domain: Domain,
         alias: Alias,
@@ -65,7 +69,7 @@ impl Slot {
     fn encode(&self, generation: u64) -> Zeroizing<Vec<u8>> {
         let mut out = Writer(Vec::with_capacity(SLOT));
         let number: u8 = match self {
-            Self::Store(_) => 1,
+            Self::Store(_) | Self::Foreign => 1,
             Self::Domain { .. } => 2,
             Self::Slice { .. } => 3,
             Self::Label { .. } => 4,
@@ -75,8 +79,9 @@ impl Slot {
         };
         out.u8(number).u64(generation);
         match self {
+            Self::Foreign => {}
             Self::Store(id) => {
-                out.bytes(id);
+                out.bytes(id).u8(FORMAT);
             }
             Self::Domain { domain, alias, wrapped, commitment } => {
                 write_domain(&mut out, domain);
@@ -112,7 +117,10 @@ impl Slot {
         let number = read.u8()?;
         let generation = read.u64()?;
         let slot = match number {
-            1 => Self::Store(read.array()?),
+            1 => {
+                let id = read.array()?;
+                if read.u8()? == FORMAT { Self::Store(id) } else { Self::Foreign }
+            }
             2 => {
                 let domain = read_domain(&mut read)?;
                 let alias = Alias::parse(std::str::from_utf8(read.short()?).ok()?).ok()?;
@@ -158,7 +166,7 @@ pub(crate) fn read_domain(read: &mut Reader<'_>) -> Option<Domain> {
 
 enum State {
     Free,
-    Live(u64, Slot),
+    Live,
     /// Neither copy can be read; kept as it is.
     Damaged,
 }
@@ -168,13 +176,24 @@ pub(crate) struct KeyTable {
     disk: Arc<dyn Disk>,
     file: Option<Arc<dyn DiskFile>>,
     slots: Vec<State>,
+    /// What the live slots hold, by generation and place: which is the newest is asked all the time.
+    live: BTreeMap<(u64, usize), Slot>,
+    /// Whether a free slot holds what is left of something.
+    unfinished: bool,
     generation: u64,
 }
 
 impl KeyTable {
     /// Reads the file; an absent one is an empty table.
     pub(crate) fn load(disk: &Arc<dyn Disk>) -> Result<Self, DiskError> {
-        let mut table = Self { disk: Arc::clone(disk), file: None, slots: Vec::new(), generation: 1 };
+        let mut table = Self {
+            disk: Arc::clone(disk),
+            file: None,
+            slots: Vec::new(),
+            live: BTreeMap::new(),
+            unfinished: false,
+            generation: 1,
+        };
         let file = match disk.open(FILE) {
             Ok(file) => file,
             Err(DiskError::NotFound) => return Ok(table),
@@ -192,9 +211,15 @@ impl KeyTable {
                 table.slots.push(match newest {
                     Some((generation, slot)) => {
                         table.generation = table.generation.max(generation.saturating_add(1));
-                        State::Live(generation, slot)
+                        table.live.insert((generation, table.slots.len()), slot);
+                        State::Live
                     }
-                    None if is_zero(one) && is_zero(other) => State::Free,
+                    // One copy is written whole before the other begins: what is on one side only was never
+                    // finished, or is being destroyed.
+                    None if is_zero(one) || is_zero(other) => {
+                        table.unfinished |= !is_zero(one) || !is_zero(other);
+                        State::Free
+                    }
                     None => State::Damaged,
                 });
             }
@@ -207,20 +232,22 @@ impl KeyTable {
 
     /// Every slot that can be read, the newest of equals last.
     pub(crate) fn live(&self) -> impl Iterator<Item = &Slot> {
-        let mut live: Vec<(u64, &Slot)> = self
-            .slots
-            .iter()
-            .filter_map(|state| match state {
-                State::Live(generation, slot) => Some((*generation, slot)),
-                State::Free | State::Damaged => None,
-            })
-            .collect();
-        live.sort_by_key(|(generation, _)| *generation);
-        live.into_iter().map(|(_, slot)| slot)
+        self.live.values()
     }
 
     pub(crate) fn damaged(&self) -> u64 {
         self.slots.iter().filter(|state| matches!(state, State::Damaged)).count() as u64
+    }
+
+    /// Overwrites what is left in free slots: it may be half of a secret.
+    pub(crate) fn scrub(&mut self) -> Result<(), DiskError> {
+        let Some(file) = self.file.as_ref().filter(|_| self.unfinished) else { return Ok(()) };
+        for (index, _) in self.slots.iter().enumerate().filter(|(_, state)| matches!(state, State::Free)) {
+            write_both(file.as_ref(), index, &[0; SLOT])?;
+        }
+        file.sync()?;
+        self.unfinished = false;
+        Ok(())
     }
 
     /// Begins anew over the torn first slot of a store whose making did not finish.
@@ -228,6 +255,7 @@ impl KeyTable {
         if let Some(state) = self.slots.first_mut() {
             *state = State::Free;
         }
+        self.live.retain(|(_, index), _| *index > 0);
     }
 
     /// Whether something is there that no unfinished making of a store leaves.
@@ -266,7 +294,10 @@ impl KeyTable {
         }
         if let Some(state) = self.slots.get_mut(index) {
             // After an error nobody knows what the slot holds: it is left alone.
-            *state = if written.is_ok() { State::Live(generation, slot) } else { State::Damaged };
+            *state = if written.is_ok() { State::Live } else { State::Damaged };
+        }
+        if written.is_ok() {
+            self.live.insert((generation, index), slot);
         }
         written
     }
@@ -274,22 +305,18 @@ impl KeyTable {
     /// Overwrites every slot that fits, and syncs once. Says how many there were.
     pub(crate) fn destroy(&mut self, fits: impl Fn(&Slot) -> bool) -> Result<u64, DiskError> {
         let Some(file) = &self.file else { return Ok(0) };
-        let chosen: Vec<usize> = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(_, state)| matches!(state, State::Live(_, slot) if fits(slot)))
-            .map(|(index, _)| index)
-            .collect();
+        let chosen: Vec<(u64, usize)> =
+            self.live.iter().filter(|(_, slot)| fits(slot)).map(|(place, _)| *place).collect();
         if chosen.is_empty() {
             return Ok(0);
         }
-        for index in &chosen {
+        for (_, index) in &chosen {
             write_both(file.as_ref(), *index, &[0; SLOT])?;
         }
         file.sync()?;
-        for index in &chosen {
-            if let Some(state) = self.slots.get_mut(*index) {
+        for place in &chosen {
+            self.live.remove(place);
+            if let Some(state) = self.slots.get_mut(place.1) {
                 *state = State::Free;
             }
         }

@@ -50,6 +50,10 @@ impl Ranges {
         all.chunks(MOST_WRITTEN).map(|part| Self(part.iter().copied().collect())).collect()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn count(&self) -> u64 {
         self.count_within(0, u64::MAX)
     }

@@ -13,6 +13,7 @@ use crate::error::{At, Error};
 use crate::frame::{FrameReader, Kind, Step};
 use crate::journal::{Inner, Journal};
 use crate::names::{Domain, Label, Lane, RecordId};
+use crate::ranges::Ranges;
 use crate::segment::{self, RUN_FRAME, RunHeader, Segment, aad, run_key};
 
 /// What to read.
@@ -175,22 +176,25 @@ impl Unsealer {
 }
 
 /// What is sealed with a record's body.
-struct Plain<'a> {
+struct Plain {
     expires_ms: i64,
     boot: u32,
     made_ms: u64,
     lives_ms: u64,
-    body: &'a [u8],
+    body: Zeroizing<Vec<u8>>,
 }
 
-impl<'a> Plain<'a> {
-    fn read(plain: &'a [u8]) -> Option<Self> {
-        let mut read = Reader(plain);
+impl Plain {
+    fn read(mut plain: Zeroizing<Vec<u8>>) -> Option<Self> {
+        let mut read = Reader(&plain);
         let expires_ms = i64::from_le_bytes(read.array()?);
         let (boot, made_ms, lives_ms) = (read.u32()?, read.u64()?, read.u64()?);
         let length = usize::try_from(read.u32()?).ok()?;
-        debug_assert_eq!(plain.len() - read.0.len(), PREFIX);
-        Some(Self { expires_ms, boot, made_ms, lives_ms, body: read.bytes(length)? })
+        read.bytes(length)?;
+        // The body moves to the front of the bytes that were opened: one copy of it, wiped with the rest.
+        plain.copy_within(PREFIX..PREFIX + length, 0);
+        plain.truncate(length);
+        Some(Self { expires_ms, boot, made_ms, lives_ms, body: plain })
     }
 
     /// By the wall clock, or by the clock since boot while the device was not started anew: the stricter counts.
@@ -203,13 +207,17 @@ impl<'a> Plain<'a> {
 impl Inner {
     pub(crate) fn pending_of(&self, id: u64, segment: &Segment, endpoint: Label) -> u64 {
         let up_to = self.cursors.up_to(id, endpoint).min(segment.next);
-        let mut done = segment.gaps.clone();
-        for map in [&self.manifest.state.delivered, &self.manifest.state.refused] {
-            if let Some(ranges) = map.get(&(id, endpoint)) {
-                ranges.iter().for_each(|(start, end)| done.insert(start, end));
-            }
-        }
-        segment.next - up_to - done.count_within(up_to, segment.next)
+        let state = &self.manifest.state;
+        let said = [state.delivered.get(&(id, endpoint)), state.refused.get(&(id, endpoint))];
+        let mut said = said.into_iter().flatten().filter(|ranges| !ranges.is_empty()).peekable();
+        let done = if said.peek().is_none() {
+            segment.gaps.count_within(up_to, segment.next)
+        } else {
+            let mut done = segment.gaps.clone();
+            said.flat_map(Ranges::iter).for_each(|(start, end)| done.insert(start, end));
+            done.count_within(up_to, segment.next)
+        };
+        segment.next - up_to - done
     }
 
     fn is_done(&self, segment: &Segment, endpoint: Label, sequence: u64) -> bool {
@@ -341,7 +349,7 @@ impl Inner {
                     continue;
                 }
             };
-            let Some(plain) = Plain::read(&plain) else {
+            let Some(plain) = Plain::read(plain) else {
                 batch.damaged = batch.damaged.saturating_add(lose(segment, sequence, sequence.saturating_add(1)));
                 continue;
             };
@@ -354,7 +362,7 @@ impl Inner {
                 return Ok(false);
             }
             *left = left.saturating_sub(plain.body.len());
-            let (body, expires_ms) = (Zeroizing::new(plain.body.to_vec()), plain.expires_ms);
+            let Plain { body, expires_ms, .. } = plain;
             batch.records.push(Record { id: record, domain: segment.header.slice.domain, expires_ms, body });
         }
         batch.damaged = batch.damaged.saturating_add(lose(segment, expected, segment.next));
@@ -458,7 +466,7 @@ impl Inner {
         segment.unsynced = false;
         let header = segment.header.clone();
         for (endpoint, up_to) in self.cursors.of(old) {
-            self.cursors.advance(&self.store, new, endpoint, up_to).at("write the cursors")?;
+            self.cursors.advance(&self.store, (new, header.label), endpoint, up_to).at("write the cursors")?;
         }
         self.cursors.sync(&self.store).at("sync the cursors")?;
         Ok((lost, header))

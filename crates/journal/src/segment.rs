@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::bytes::{Reader, Writer, checked};
+use crate::bytes::{Reader, Writer, checked, joined};
 use crate::cipher::{self, Algorithm, Secret};
 use crate::cursor::Position;
 use crate::effects::{DiskError, DiskFile};
@@ -16,7 +16,7 @@ use crate::ranges::Ranges;
 pub(crate) const HEADER: usize = 128;
 const MAGIC: &[u8; 8] = b"menshen\x01";
 /// 0 until the format is final.
-const FORMAT: u8 = 0;
+pub(crate) const FORMAT: u8 = 0;
 /// Bytes in a run's header, which stands there twice.
 const RUN_BODY: usize = 72;
 /// How far the second copy of a run's header is behind the first.
@@ -59,7 +59,9 @@ impl Header {
         let id = read.u64()?;
         let domain = read_domain(&mut read)?;
         let slice = Slice { domain, lane, width: read.u64()?, bucket: read.u64()?, generation: read.u32()? };
-        Some(Self { store, id, algorithm, slice, label: read.u64()? })
+        let header = Self { store, id, algorithm, slice, label: read.u64()? };
+        // Nothing but what this version would write: the keys depend on every byte.
+        (header.encode() == bytes).then_some(header)
     }
 
     pub(crate) fn hash(&self) -> [u8; 32] {
@@ -107,18 +109,13 @@ pub(crate) fn run_key(slice_key: &Secret, hash: &[u8; 32], salt: &[u8; 32]) -> O
 
 /// What a seal in a frame is bound to beside its key: segment, kind, place, length.
 pub(crate) fn aad(hash: &[u8; 32], kind: Kind, sequence: u64, length: usize) -> [u8; 64] {
-    let mut out = [0; 64];
     let label: &[u8; 16] = match kind {
         Kind::Entry => b"menshen/0/ledger",
         Kind::Payload => b"menshen/0/erases",
         Kind::Checkpoint => b"menshen/0/checks",
         Kind::Record | Kind::Run | Kind::Head | Kind::Manifest => b"menshen/0/record",
     };
-    let fields = label.iter().chain(hash).copied().chain(sequence.to_le_bytes()).chain((length as u64).to_le_bytes());
-    for (to, from) in out.iter_mut().zip(fields) {
-        *to = from;
-    }
-    out
+    joined(&[label, hash, &sequence.to_le_bytes(), &(length as u64).to_le_bytes()])
 }
 
 /// The run that is being written.

@@ -302,3 +302,53 @@ fn the_bookkeepings_key_is_not_given_out() {
     assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 10);
     assert_eq!(journal.report().foreign_cursors, 1);
 }
+
+#[test]
+fn a_file_made_of_beginnings_of_frames_keeps_nobody_busy() {
+    let (bench, analytics) = ten();
+    let name = segments(&bench)[0].clone();
+    let mut contents = bench.disk.contents(&name).unwrap();
+    // One frame behind the other, each said to be as long as can be: every one of them has to be checked.
+    let beginning = [&[0xD6, 0x44][..], &7_u64.to_le_bytes(), &1_048_576_u32.to_le_bytes(), &[1; 4]].concat();
+    contents.extend(beginning.repeat(4 * 1024 * 1024 / beginning.len()));
+    bench.disk.put(&name, &contents);
+    let began = std::time::Instant::now();
+    let journal = bench.open().unwrap();
+    assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 10);
+    let took = began.elapsed();
+    println!("opened and read in {took:?}");
+    assert!(took < std::time::Duration::from_secs(20), "{took:?}");
+}
+
+#[test]
+fn a_store_of_a_later_version_is_left_alone() {
+    let (bench, _) = ten();
+    let mut keys = bench.disk.contents("keys").unwrap();
+    for at in [0, 4096] {
+        let slot = &mut keys[at..at + 512];
+        assert_eq!((slot[0], slot[25]), (1, 0), "the store's slot, and its format");
+        slot[25] = 9;
+        let sum = crc32c::crc32c(&slot[..508]);
+        slot[508..].copy_from_slice(&sum.to_le_bytes());
+    }
+    bench.disk.put("keys", &keys);
+    let before = bench.disk.snapshot();
+    assert_eq!(bench.open().err(), Some(menshen_journal::OpenError::NotAStore));
+    for name in before.names() {
+        assert_eq!(bench.disk.contents(&name), before.contents(&name), "{name}");
+    }
+}
+
+#[test]
+fn a_bit_flipped_in_a_free_slot_is_overwritten_and_blocks_nothing() {
+    let (bench, analytics) = ten();
+    let mut keys = bench.disk.contents("keys").unwrap();
+    let free = keys.chunks(512).rposition(|slot| slot.iter().all(|byte| *byte == 0)).unwrap();
+    keys[free * 512 + 40] ^= 4;
+    bench.disk.put("keys", &keys);
+    let journal = bench.open().unwrap();
+    assert_eq!(journal.report().damaged_keys, 0);
+    assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 10);
+    assert_eq!(journal.sweep_keys(&|_| false).unwrap(), 0);
+    assert_eq!(bench.disk.contents("keys").unwrap()[free * 512 + 40], 0);
+}

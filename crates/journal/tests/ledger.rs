@@ -225,3 +225,27 @@ fn a_checkpoint_at_the_end_still_tells_the_head_below_it() {
     assert_eq!((tail.checkpoint.unwrap().size, tail.entries.len()), (1, 0));
     assert_eq!(tail.head, Some(head));
 }
+
+#[test]
+fn a_copy_of_an_old_run_does_not_cut_the_ledger_back() {
+    let bench = Bench::new();
+    let (journal, account) = ledger(&bench);
+    journal.ledger_append(account, &entries([b"granted"])).unwrap();
+    drop(journal);
+    let (journal, _) = ledger(&bench);
+    journal.ledger_append(account, &entries([b"withdrawn"])).unwrap();
+    drop(journal);
+    let name = file_of_ledger(&bench);
+    let mut contents = bench.disk.contents(&name).unwrap();
+    let used = contents.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    contents.truncate(used);
+    let runs: Vec<usize> = (0..used - 1).filter(|at| contents[*at..*at + 2] == [0xD6, 0x52]).collect();
+    let first = contents[runs[0]..runs[2]].to_vec();
+    contents.extend(first);
+    bench.disk.put(&name, &contents);
+    // Neither the anchor nor the marks of the manifest are needed to find it.
+    let bench = Bench { anchor: Default::default(), ..bench };
+    bench.disk.delete("manifest.1");
+    let (journal, _) = ledger(&bench);
+    assert!(matches!(journal.ledger_read(account).unwrap().verdict, Verdict::Broken { .. }));
+}

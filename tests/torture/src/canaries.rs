@@ -1,3 +1,5 @@
 //! stub
 use crate::programme::Prepared;
-pub(crate) fn sweep(_: u64) -> Result<Prepared, String> { Err("not built".into()) }
+pub(crate) fn sweep(_: u64) -> Result<Prepared, String> {
+    Err("not built".into())
+}

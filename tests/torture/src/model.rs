@@ -1,3 +1,5 @@
 //! stub
 use crate::programme::Prepared;
-pub(crate) fn walks(_: u64) -> Result<Prepared, String> { Err("not built".into()) }
+pub(crate) fn walks(_: u64) -> Result<Prepared, String> {
+    Err("not built".into())
+}

@@ -153,7 +153,9 @@ impl Traces {
         if !made.contains_key(&workload) && made.len() > 4 {
             made.pop_first();
         }
-        Arc::clone(made.entry(workload).or_insert_with(|| Arc::new(Trace::of(self.seed.wrapping_mul(1_000) + workload))))
+        Arc::clone(
+            made.entry(workload).or_insert_with(|| Arc::new(Trace::of(self.seed.wrapping_mul(1_000) + workload))),
+        )
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reading a ledger: its entries in order, and whether to believe them.
 
+use std::collections::BTreeSet;
+
 use zeroize::Zeroizing;
 
 use super::head::{self, Head, LedgerName, anchored};
@@ -102,6 +104,8 @@ pub(super) struct Chain {
     /// The run that wrote each entry.
     runs: Vec<usize>,
     run: usize,
+    /// The salts of the runs met: a run that stands there twice was copied.
+    salts: BTreeSet<[u8; 32]>,
     /// The trees under the heads met.
     heads: Vec<Frontier>,
     /// Bytes that are no frame were met in this run.
@@ -241,6 +245,7 @@ impl Inner {
         let mut offset = segment::HEADER as u64;
         if let Some(place) = start {
             if let Some(header) = unsealer.enter_at(file.as_ref(), place.run).at("read the ledger")? {
+                chain.salts.insert(header.salt);
                 keys = self.run_keys(&slice.domain, &hash, &header)?;
             }
             offset = place.offset;
@@ -264,6 +269,10 @@ impl Inner {
                         chain.run += 1;
                         chain.damaged = false;
                         if let Some(header) = RunHeader::decode(found.sequence, body) {
+                            if !chain.salts.insert(header.salt) {
+                                chain.broken = Some(chain.size());
+                                return Ok(());
+                            }
                             keys = self.run_keys(&slice.domain, &hash, &header)?;
                         }
                     }
