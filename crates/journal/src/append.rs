@@ -1,5 +1,6 @@
 //! Appending and syncing: one write for each record, one flush when asked.
 
+use crate::bytes::MAX_COUNT;
 use crate::cipher::{SealingKey, TAG};
 use crate::cursor::Position;
 use crate::effects::{DiskError, KeyError};
@@ -124,6 +125,8 @@ impl Inner {
             && segment.clean
             && !segment.suspect
             && segment.end < self.options.segment_bytes
+            // A planted frame may have used up the numbers of this file.
+            && segment.next < MAX_COUNT - 1
         {
             if segment.run.is_some() && segment.file.is_some() {
                 return Ok(id);
@@ -179,6 +182,10 @@ impl Inner {
         self.key_of(&slice.domain)?;
         self.limit_open()?;
         let (slice, label) = self.slice_slot(slice)?;
+        // A file that is not ours may have the next name.
+        while self.disk.open(&segment::name(self.next_segment)).err() != Some(DiskError::NotFound) {
+            self.next_segment += 1;
+        }
         let id = self.next_segment;
         self.next_segment += 1;
         let mut segment =
@@ -275,12 +282,12 @@ impl Inner {
     fn make_room(&mut self, slice: &Slice, bytes: u64) -> Result<(), Error> {
         while self.bytes + bytes > self.options.cap_bytes || self.segments.len() >= MAX_SEGMENTS {
             let oldest = self.segments.values().find(|segment| segment.header.slice.lane == Lane::Telemetry);
-            let Some(label) = oldest.map(|segment| segment.header.label) else { return Err(Error::Full) };
+            let Some(dropped) = oldest.map(|segment| segment.header.slice) else { return Err(Error::Full) };
             if slice.lane != Lane::Telemetry && self.bytes + bytes <= self.options.cap_bytes {
                 return Ok(());
             }
             let ids: Vec<u64> =
-                self.segments.iter().filter(|(_, s)| s.header.label == label).map(|(id, _)| *id).collect();
+                self.segments.iter().filter(|(_, s)| s.header.slice == dropped).map(|(id, _)| *id).collect();
             self.remove(&ids, true)?;
         }
         Ok(())

@@ -37,11 +37,14 @@ impl Inner {
             self.cursors.verify(key.clone(), &self.store, label_of).at("write the cursors")?
         };
         let is_fresh = self.segments.is_empty() && self.manifest.state.store.is_none();
-        if !is_fresh && (foreign_cursors > 0 || !self.manifest.is_as(&loaded)) {
+        if self.unsettled || (!is_fresh && (foreign_cursors > 0 || !self.manifest.is_as(&loaded))) {
             let damaged = loaded.damaged;
+            // Where this fails half-way, the next proof does it again.
+            self.unsettled = true;
             self.manifest = Manifest::from_loaded(&self.disk, self.store, loaded);
             self.take_in_anew(damaged)?;
             self.report.foreign_cursors = foreign_cursors;
+            self.unsettled = false;
         }
         self.manifest.set_key(key);
         self.table.scrub().at("write the keys")?;

@@ -186,10 +186,6 @@ impl CursorTable {
         self.cursors.is_empty()
     }
 
-    pub(crate) fn highest_segment(&self) -> u64 {
-        self.cursors.last_key_value().map_or(0, |((segment, _), _)| *segment)
-    }
-
     /// Moves a cursor forward; not synced.
     pub(crate) fn advance(
         &mut self,

@@ -81,6 +81,10 @@ impl Journal {
     pub fn expire(&self) -> Result<Expired, Error> {
         let mut inner = self.inner();
         let now = inner.effects.clock.now();
+        // What a slot says of itself needs no proof and no key; what nothing uses is known once the files are.
+        let ended = |slot: &Slot| matches!(slot, Slot::Slice { slice, .. } if slice.has_ended(&now));
+        inner.table.destroy(ended).at("write the keys")?;
+        inner.prove()?;
         let mut used: BTreeSet<u64> = inner.segments.values().map(|segment| segment.header.label).collect();
         if inner.report.quarantined > 0 {
             // A file left alone may need a secret that nothing else does.
@@ -89,13 +93,8 @@ impl Journal {
                 _ => None,
             }));
         }
-        let ended = |slot: &Slot| match slot {
-            Slot::Slice { slice, label, .. } => slice.has_ended(&now) || !used.contains(label),
-            _ => false,
-        };
-        inner.table.destroy(ended).at("write the keys")?;
-        // The secrets are gone, which needed no key; the files go once the bookkeeping is proven.
-        inner.prove()?;
+        let unused = |slot: &Slot| matches!(slot, Slot::Slice { label, .. } if !used.contains(label));
+        inner.table.destroy(unused).at("write the keys")?;
         let gone = inner.segments.iter().filter(|(_, segment)| segment.header.slice.has_ended(&now));
         let (ids, records): (Vec<u64>, Vec<u64>) = gone.map(|(id, segment)| (*id, segment.records)).unzip();
         let segments = inner.remove(&ids, false)?;

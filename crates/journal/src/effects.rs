@@ -23,6 +23,8 @@ pub enum DiskError {
     Full,
     /// The path, or a part of it, is no folder.
     NotAFolder,
+    /// The path is a folder, or something else that is no file.
+    NotAFile,
     /// Anything else.
     Io,
 }
@@ -38,6 +40,7 @@ impl DiskError {
             Self::ReadOnly => "read-only",
             Self::Full => "disk-full",
             Self::NotAFolder => "not-a-folder",
+            Self::NotAFile => "not-a-file",
             Self::Io => "io",
         }
     }
@@ -52,6 +55,7 @@ impl fmt::Display for DiskError {
             Self::ReadOnly => "the disk cannot be written",
             Self::Full => "the disk is full",
             Self::NotAFolder => "the path is no folder",
+            Self::NotAFile => "the path is no file",
             Self::Io => "the disk failed",
         })
     }

@@ -68,7 +68,9 @@ impl From<DiskError> for OpenError {
             DiskError::ReadOnly => Self::ReadOnly,
             DiskError::Full => Self::Full,
             DiskError::NotAFolder => Self::NotAFolder,
-            DiskError::NotFound | DiskError::AlreadyExists | DiskError::Io => Self::Io { operation: "open" },
+            DiskError::NotFound | DiskError::AlreadyExists | DiskError::NotAFile | DiskError::Io => {
+                Self::Io { operation: "open" }
+            }
         }
     }
 }

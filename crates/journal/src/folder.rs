@@ -43,6 +43,7 @@ fn reason(error: &io::Error) -> DiskError {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => DiskError::ReadOnly,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskError::Full,
         io::ErrorKind::NotADirectory => DiskError::NotAFolder,
+        io::ErrorKind::IsADirectory => DiskError::NotAFile,
         _ => DiskError::Io,
     }
 }

@@ -14,6 +14,8 @@ pub(crate) const HEADER: usize = 18;
 pub(crate) const MAX_BODY: usize = 1024 * 1024 + 1024;
 /// How much is read at once: little at first, as often only a few frames are wanted, then more each time.
 const WINDOWS: std::ops::RangeInclusive<usize> = 4 * 1024..=256 * 1024;
+/// How much of a file is looked at.
+const LONGEST: u64 = 1 << 30;
 /// How many bytes are checked in all where a frame may begin. Chance makes few such places; a file in which there is
 /// one behind the other was made to keep somebody busy, and what is behind them is not looked for.
 const CANDIDATES: usize = 64 * 1024 * 1024;
@@ -138,7 +140,8 @@ pub(crate) struct FrameReader<'a> {
 
 impl<'a> FrameReader<'a> {
     pub(crate) fn new(file: &'a dyn DiskFile, offset: u64) -> Result<Self, DiskError> {
-        let length = file.length()?;
+        // A file with a hole in it may say that it is longer than anything.
+        let length = file.length()?.min(LONGEST);
         Ok(Self {
             file,
             length,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::bytes::is_zero;
+use crate::bytes::{MAX_COUNT, is_zero};
 use crate::cipher::{Algorithm, Secret};
 use crate::cursor::CursorTable;
 use crate::effects::{Disk, DiskError, DiskLock, Effects};
@@ -99,6 +99,8 @@ pub(crate) struct Inner {
     pub(crate) manifest: Manifest,
     /// Whether manifest and cursors are proven to be this store's own.
     pub(crate) trusted: bool,
+    /// The segments are being taken in anew, and what is known of them is not whole.
+    pub(crate) unsettled: bool,
     pub(crate) segments: BTreeMap<u64, Segment>,
     /// The segment to append to, by slice without its generation.
     pub(crate) active: BTreeMap<Slice, u64>,
@@ -188,6 +190,7 @@ impl Journal {
             table,
             cursors,
             trusted: false,
+            unsettled: false,
             segments: BTreeMap::new(),
             active: BTreeMap::new(),
             next_segment: 0,
@@ -289,7 +292,14 @@ impl Files {
                 files.unknown += 1;
                 continue;
             };
-            let file = disk.open(&segment::name(id))?;
+            let file = match disk.open(&segment::name(id)) {
+                // A folder, or a link that leads nowhere.
+                Err(DiskError::NotAFile | DiskError::NotFound) => {
+                    files.unknown += 1;
+                    continue;
+                }
+                other => other?,
+            };
             let mut bytes = [0; segment::HEADER];
             let count = file.read_at(0, &mut bytes)?;
             if is_zero(&bytes) && file.length()? <= segment::HEADER as u64 {
@@ -307,10 +317,9 @@ impl Inner {
     /// Decides about every file of a segment: in use, finished, taken in, or left alone.
     pub(crate) fn take_in(&mut self, mut files: Files, damaged_manifest: bool) -> Result<(), DiskError> {
         // No store counts that far: a planted name must not use up the numbers. It is left alone.
-        files.headers.retain(|id, _| *id < u64::MAX / 2);
-        let highest = files.headers.last_key_value().map_or(0, |(id, _)| *id);
+        files.headers.retain(|id, _| *id < MAX_COUNT);
         let known = self.manifest.state.next_segment;
-        self.next_segment = known.max(highest.saturating_add(1)).max(self.cursors.highest_segment().saturating_add(1));
+        self.next_segment = known.max(1);
         let is_missing = |id: &&u64| !files.headers.contains_key(id);
         self.report.missing = self.manifest.state.listed.keys().filter(is_missing).count() as u64;
         for (id, own) in files.headers {
@@ -320,7 +329,8 @@ impl Inner {
             let own = own.filter(|header| header.id == id && header.store == self.store);
             let (header, mark) = match (self.manifest.state.listed.get(&id), own) {
                 (Some((listed, mark)), own) if own.is_none() || own.as_ref() == Some(listed) => (listed.clone(), *mark),
-                (None, Some(own)) if id >= known || damaged_manifest => {
+                // Without the secret of its slice it is noise, whoever wrote it.
+                (None, Some(own)) if (id >= known || damaged_manifest) && self.has_secret(&own) => {
                     self.manifest.adopt(&own);
                     self.report.adopted += 1;
                     (own, None)
@@ -330,6 +340,7 @@ impl Inner {
                     continue;
                 }
             };
+            self.next_segment = self.next_segment.max(id.saturating_add(1));
             let mut segment = Segment::new(header);
             let file = self.disk.open(&segment::name(id))?;
             let found = segment.scan(file.as_ref(), mark)?;
@@ -349,6 +360,11 @@ impl Inner {
         }
         self.report.segments = self.segments.len() as u64;
         Ok(())
+    }
+
+    fn has_secret(&self, header: &Header) -> bool {
+        let own = (&header.slice, header.label);
+        self.table.live().any(|slot| matches!(slot, Slot::Slice { slice, label, .. } if (slice, *label) == own))
     }
 
     pub(crate) fn fill<const N: usize>(&self) -> Result<[u8; N], Error> {

@@ -19,6 +19,8 @@ const SLOT: usize = 512;
 /// Slots in a chunk: 4 KiB of first copies, then 4 KiB of second ones.
 const PER_CHUNK: usize = 8;
 const CHUNK: usize = 2 * PER_CHUNK * SLOT;
+/// How long the file may be. A real one is far below this; what is longer was not written here.
+const LONGEST: usize = 64 * 1024 * 1024;
 /// The longest wrapped secret that fits a slot beside the longest alias.
 pub(crate) const MAX_WRAPPED: usize = 320;
 /// The longest name of a label.
@@ -199,8 +201,7 @@ impl KeyTable {
             Err(DiskError::NotFound) => return Ok(table),
             Err(error) => return Err(error),
         };
-        // A real file is far below this; what is longer was not written here.
-        let length = usize::try_from(file.length()?.min(64 * 1024 * 1024)).unwrap_or(0);
+        let length = usize::try_from(file.length()?.min(LONGEST as u64)).unwrap_or(0);
         let mut bytes = Zeroizing::new(vec![0; length.next_multiple_of(CHUNK)]);
         let (read, _) = bytes.split_at_mut_checked(length).unwrap_or_default();
         file.read_at(0, read)?;
@@ -278,6 +279,10 @@ impl KeyTable {
             Some(index) => index,
             None => {
                 let start = self.slots.len() / PER_CHUNK * CHUNK;
+                if start + CHUNK > LONGEST {
+                    // Behind that nobody would read it.
+                    return Err(DiskError::Full);
+                }
                 file.write_at(start as u64, &[0; CHUNK])?;
                 self.slots.extend((0..PER_CHUNK).map(|_| State::Free));
                 self.slots.len() - PER_CHUNK

@@ -380,8 +380,13 @@ pub(crate) fn load(disk: &dyn Disk, proof: Option<Proof<'_>>) -> Result<Loaded, 
     let highest = numbers.last().copied().unwrap_or(0);
     let mut partial: Option<Read> = None;
     for number in numbers.iter().rev() {
-        let found = read(disk, *number, proof)?;
+        let found = match read(disk, *number, proof) {
+            Err(DiskError::NotAFile | DiskError::NotFound) => continue,
+            other => other?,
+        };
         if found.complete {
+            // A number that nobody here gave does not count.
+            let highest = if proof.is_some() { *number } else { highest };
             let Read { state, damaged, end, sequence, last, codes, file, .. } = found;
             let file = Some(file);
             return Ok(Loaded { state, damaged, number: *number, highest, file, end, sequence, last, codes });
@@ -508,9 +513,15 @@ impl Manifest {
         let Some(key) = &self.key else { return Err(DiskError::Io) };
         let there: BTreeSet<String> = self.disk.list("segments")?.into_iter().collect();
         self.state.retired.retain(|id| there.contains(&format!("{id:016x}")));
-        self.highest += 1;
+        let file = loop {
+            self.highest += 1;
+            match self.disk.create(&name(self.highest)) {
+                // A file that is not ours may have the name.
+                Err(DiskError::AlreadyExists) => {}
+                other => break other?,
+            }
+        };
         let number = self.highest;
-        let file = self.disk.create(&name(number))?;
         let mut bytes = Vec::new();
         let (mut sequence, mut last) = (0, [0; CODE]);
         let mut codes = HashSet::new();

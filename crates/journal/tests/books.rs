@@ -352,3 +352,101 @@ fn a_bit_flipped_in_a_free_slot_is_overwritten_and_blocks_nothing() {
     assert_eq!(journal.sweep_keys(&|_| false).unwrap(), 0);
     assert_eq!(bench.disk.contents("keys").unwrap()[free * 512 + 40], 0);
 }
+
+/// A segment's header as anybody can make it from one that is there.
+fn header_like(contents: &[u8], change: &dyn Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let mut header = contents[..124].to_vec();
+    change(&mut header);
+    let sum = crc32c::crc32c(&header);
+    header.extend(sum.to_le_bytes());
+    header
+}
+
+#[test]
+fn a_planted_segment_of_a_slice_without_a_secret_is_left_alone_and_drops_nothing() {
+    let (bench, analytics) = ten();
+    let name = segments(&bench)[0].clone();
+    let contents = bench.disk.contents(&name).unwrap();
+    let planted = header_like(&contents, &|header| {
+        header[28..36].copy_from_slice(&50_u64.to_le_bytes());
+        // Another epoch of the same purpose, under the same label.
+        header[52..60].copy_from_slice(&9_u64.to_le_bytes());
+    });
+    bench.disk.put("segments/0000000000000032", &[planted, vec![7; 2 * 1024 * 1024]].concat());
+    let bench =
+        Bench { options: menshen_journal::Options { cap_bytes: 1024 * 1024, ..bench.options.clone() }, ..bench };
+    let journal = bench.open().unwrap();
+    assert_eq!(journal.report().quarantined, 1);
+    put(&bench, &journal, analytics, &[10]).unwrap();
+    assert_eq!(read(&journal, endpoint(&journal), &[analytics]).records.len(), 11);
+    assert!(bench.disk.names().contains(&"segments/0000000000000032".to_owned()));
+}
+
+#[test]
+fn planted_names_and_numbers_use_up_nothing() {
+    let (bench, analytics) = ten();
+    bench.disk.put("segments/0000ffffffffffff", b"x");
+    bench.disk.put("segments/0000000000000002", b"not ours");
+    bench.disk.put("manifest.281474976710655", b"not ours either");
+    // A frame with the highest number at the end of the only segment.
+    let name = segments(&bench)[0].clone();
+    let mut contents = bench.disk.contents(&name).unwrap();
+    contents.truncate(contents.iter().rposition(|byte| *byte != 0).unwrap() + 1);
+    let mut planted = frame((1 << 48) - 1, &[0; 64]);
+    planted[1] = 0x44;
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&planted[..14]), &planted[18..]);
+    planted[14..18].copy_from_slice(&sum.to_le_bytes());
+    contents.extend(planted);
+    bench.disk.put(&name, &contents);
+    for round in 0..2 {
+        let journal = bench.open().unwrap();
+        let other = domain(&journal, &format!("other {round}")).unwrap();
+        for domain in [analytics, other] {
+            put(&bench, &journal, domain, b"after").unwrap();
+        }
+        journal.sync().unwrap();
+    }
+    let journal = bench.open().unwrap();
+    let mut found = bodies(&read(&journal, endpoint(&journal), &[analytics]));
+    found.sort();
+    assert_eq!(found.len(), 12, "ten and two");
+}
+
+#[test]
+fn an_anchor_that_cannot_be_read_is_not_overwritten() {
+    use menshen_journal::{Anchor, AnchorError, Effects, Journal, Label, LabelKind, SystemRandomness};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    struct Moody(menshen_journal::simulated::MemoryAnchor, AtomicBool);
+    impl Anchor for Moody {
+        fn read(&self) -> Result<Option<Vec<u8>>, AnchorError> {
+            if self.1.load(Ordering::Relaxed) { Err(AnchorError) } else { self.0.read() }
+        }
+        fn write(&self, value: &[u8]) -> Result<(), AnchorError> {
+            self.0.write(value)
+        }
+    }
+    let bench = Bench::new();
+    let moody = Arc::new(Moody(bench.anchor.clone(), AtomicBool::new(false)));
+    let effects = Effects {
+        disk: Arc::new(bench.disk.clone()),
+        keys: Arc::new(bench.keys.clone()),
+        clock: Arc::new(bench.clock.clone()),
+        randomness: Arc::new(SystemRandomness::new()),
+        anchor: Some(Arc::clone(&moody) as _),
+        marker_disks: Vec::new(),
+    };
+    let journal = Journal::open(effects, bench.options.clone()).unwrap();
+    let account = |name| {
+        let account = journal.label(LabelKind::Account, name).unwrap();
+        let essential = menshen_journal::Domain { account, purpose: Label::ESSENTIAL, epoch: 1 };
+        journal.create_domain(&essential).unwrap();
+        account
+    };
+    let (one, two) = (account("one"), account("two"));
+    journal.ledger_append(one, &entries(["a"])).unwrap();
+    let before = bench.anchor.read().unwrap();
+    moody.1.store(true, Ordering::Relaxed);
+    journal.ledger_append(two, &entries(["b"])).unwrap();
+    assert_eq!(bench.anchor.read().unwrap(), before);
+}

@@ -117,20 +117,25 @@ impl Anchored {
 
 /// The heads in the anchor. One that cannot be read says nothing.
 pub(super) fn anchored(effects: &Effects) -> Vec<Anchored> {
-    let anchor = effects.anchor.as_ref();
-    let bytes = anchor.and_then(|anchor| anchor.read().ok().flatten()).unwrap_or_default();
+    read_anchor(effects).unwrap_or_default()
+}
+
+/// The heads in the anchor; `None` where it cannot be read now.
+fn read_anchor(effects: &Effects) -> Option<Vec<Anchored>> {
+    let bytes = effects.anchor.as_ref()?.read().ok()?.unwrap_or_default();
     let one = |bytes: &[u8]| {
         let mut read = Reader(bytes);
         Some(Anchored { account: read.u64()?, epoch: read.u64()?, size: read.u64()?, root: read.array()? })
     };
-    bytes.chunks_exact(ANCHORED).filter_map(one).collect()
+    Some(bytes.chunks_exact(ANCHORED).filter_map(one).collect())
 }
 
 impl Journal {
     /// The head is durable already; an anchor that is out of reach only shows less.
     pub(super) fn anchor_head(&self, of: &LedgerName, head: &Head) {
         let Some(anchor) = &self.effects.anchor else { return };
-        let mut heads = anchored(&self.effects);
+        // What cannot be read is not replaced: it holds the heads of other accounts, too.
+        let Some(mut heads) = read_anchor(&self.effects) else { return };
         heads.retain(|anchored| !anchored.is_of(of));
         heads.push(Anchored { account: of.account.number(), epoch: of.epoch, size: head.size, root: head.root });
         let mut out = Writer::default();
