@@ -145,7 +145,31 @@ impl Journal {
     /// The disk failed; the domain stays closed.
     pub fn shred(&self, domain: &Domain) -> Result<Shredding, Error> {
         let mut inner = self.inner();
-        inner.shred(domain)
+        let alias = inner.wrapped(domain).map(|(alias, _, _)| alias);
+        inner.shred(domain, alias.as_ref())
+    }
+
+    /// As [`Journal::shred`], for whoever knows the domain's alias from signed evidence. That key is destroyed whatever
+    /// the key file says; the files only go where it says nothing else, as it is in clear.
+    ///
+    /// # Errors
+    /// As there, and [`Error::Closed`] for an essential domain.
+    pub fn shred_key(&self, domain: &Domain, alias: &Alias) -> Result<Shredding, Error> {
+        if domain.purpose == Label::ESSENTIAL {
+            return Err(Error::Closed);
+        }
+        self.inner().shred(domain, Some(alias))
+    }
+
+    /// Every label that the key file has for a name. There is one, unless somebody else wrote into the file.
+    #[must_use]
+    pub fn labels(&self, kind: LabelKind, name: &str) -> Vec<Label> {
+        let inner = self.inner();
+        let of_name = inner.table.live().filter_map(|slot| match slot {
+            Slot::Label { kind: k, label, name: n } if *k == kind && n == name => Some(*label),
+            _ => None,
+        });
+        of_name.collect()
     }
 }
 
@@ -306,17 +330,22 @@ impl Inner {
         }
     }
 
-    fn shred(&mut self, domain: &Domain) -> Result<Shredding, Error> {
+    fn shred(&mut self, domain: &Domain, alias: Option<&Alias>) -> Result<Shredding, Error> {
         self.close(domain);
         let keys = Arc::clone(&self.effects.keys);
-        let gone = match self.wrapped(domain) {
+        let gone = match alias {
             None => true,
-            Some((alias, _, _)) => {
+            Some(alias) => {
                 // Whatever this answers, only `exists` decides.
-                let _ = keys.destroy(&alias);
-                keys.exists(&alias) == Ok(false)
+                let _ = keys.destroy(alias);
+                keys.exists(alias) == Ok(false)
             }
         };
+        let is_other =
+            |slot: &Slot| matches!(slot, Slot::Domain { domain: d, alias: a, .. } if d == domain && Some(a) != alias);
+        if self.table.live().any(is_other) {
+            return Ok(if gone { Shredding::Done } else { Shredding::Pending });
+        }
         let destroyed = self.table.destroy(|slot| matches!(slot, Slot::Slice { slice, .. } if slice.domain == *domain));
         destroyed.at("write the keys")?;
         let of_domain = self.segments.iter().filter(|(_, segment)| segment.header.slice.domain == *domain);

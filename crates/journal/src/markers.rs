@@ -69,9 +69,22 @@ impl Journal {
     /// No folder took the marker.
     pub fn mark_denied(&self, domain: &Domain) -> Result<(), Error> {
         let store = self.store_id();
+        let code = self.inner().marker_code(&store, domain);
+        self.mark(domain, code.unwrap_or([0; CODE]))
+    }
+
+    /// Marks a domain as denied on the word of a marker that proves nothing itself: neither does this one.
+    ///
+    /// # Errors
+    /// As [`Journal::mark_denied`].
+    pub fn mark_denied_unproven(&self, domain: &Domain) -> Result<(), Error> {
+        self.mark(domain, [0; CODE])
+    }
+
+    fn mark(&self, domain: &Domain, code: [u8; CODE]) -> Result<(), Error> {
+        let store = self.store_id();
         let name = name(short(&store), domain);
         let mut bytes = fields(&store, domain);
-        let code = self.inner().marker_code(&store, domain).unwrap_or([0; CODE]);
         bytes.bytes(&code).checksum();
         let mut first = None;
         let mut written = false;

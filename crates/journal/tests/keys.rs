@@ -212,3 +212,30 @@ fn a_record_ends_by_the_stricter_of_two_clocks() {
     bench.clock.advance(1000 * DAY_MS);
     assert_eq!(bodies(&read(&journal, endpoint(&journal), &[analytics])), [b"never"]);
 }
+
+#[test]
+fn a_key_is_shredded_by_the_alias_that_evidence_names_and_nothing_else_goes_with_it() {
+    let bench = Bench::new();
+    let journal = bench.open().unwrap();
+    let one = domain(&journal, "one").unwrap();
+    let two = domain(&journal, "two").unwrap();
+    let aliases = [journal.alias(&one).unwrap(), journal.alias(&two).unwrap()];
+    for domain in [one, two] {
+        put(&bench, &journal, domain, b"x").unwrap();
+    }
+    // A wrong name leads to the domain of another purpose: only the key of the evidence goes.
+    assert_eq!(journal.shred_key(&two, &aliases[0]).unwrap(), menshen_journal::Shredding::Done);
+    assert_eq!(bench.keys.exists(&aliases[0]), Ok(false));
+    assert_eq!(bench.keys.exists(&aliases[1]), Ok(true));
+    journal.unlock_domain(&two).unwrap();
+    assert_eq!(bodies(&read(&journal, endpoint(&journal), &[two])), [b"x"]);
+    // A name that leads nowhere is no proof that the key is gone.
+    let nowhere = menshen_journal::Domain { epoch: 77, ..two };
+    bench.keys.set_state(KeyState::NotYet);
+    assert_eq!(journal.shred_key(&nowhere, &aliases[1]).unwrap(), menshen_journal::Shredding::Pending);
+    bench.keys.set_state(KeyState::Ready);
+    assert_eq!(journal.shred_key(&nowhere, &aliases[1]).unwrap(), menshen_journal::Shredding::Done);
+    assert_eq!(bench.keys.exists(&aliases[1]), Ok(false));
+    let essential = menshen_journal::Domain { purpose: menshen_journal::Label::ESSENTIAL, ..one };
+    assert_eq!(journal.shred_key(&essential, &aliases[0]), Err(Error::Closed));
+}
