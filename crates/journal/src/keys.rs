@@ -159,6 +159,8 @@ pub(crate) fn read_domain(read: &mut Reader<'_>) -> Option<Domain> {
 enum State {
     Free,
     Live(u64, Slot),
+    /// Its destruction was begun: it protects nothing new, and is destroyed again until that is done.
+    Dying(Slot),
     /// Neither copy can be read; kept as it is.
     Damaged,
 }
@@ -184,7 +186,10 @@ impl KeyTable {
         let length = usize::try_from(file.length()?.min(64 * 1024 * 1024)).unwrap_or(0);
         let mut bytes = Zeroizing::new(vec![0; length.next_multiple_of(CHUNK)]);
         let (read, _) = bytes.split_at_mut_checked(length).unwrap_or_default();
-        file.read_at(0, read)?;
+        if file.read_at(0, read)? < length {
+            // What was not read is not free to be written over.
+            return Err(DiskError::Io);
+        }
         for chunk in bytes.chunks(CHUNK) {
             let (first, second) = chunk.split_at_checked(PER_CHUNK * SLOT).unwrap_or_default();
             for (one, other) in first.chunks(SLOT).zip(second.chunks(SLOT)) {
@@ -212,7 +217,7 @@ impl KeyTable {
             .iter()
             .filter_map(|state| match state {
                 State::Live(generation, slot) => Some((*generation, slot)),
-                State::Free | State::Damaged => None,
+                State::Free | State::Dying(_) | State::Damaged => None,
             })
             .collect();
         live.sort_by_key(|(generation, _)| *generation);
@@ -274,13 +279,15 @@ impl KeyTable {
     /// Overwrites every slot that fits, and syncs once. Says how many there were.
     pub(crate) fn destroy(&mut self, fits: impl Fn(&Slot) -> bool) -> Result<u64, DiskError> {
         let Some(file) = &self.file else { return Ok(0) };
-        let chosen: Vec<usize> = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(_, state)| matches!(state, State::Live(_, slot) if fits(slot)))
-            .map(|(index, _)| index)
-            .collect();
+        let mut chosen = Vec::new();
+        for (index, state) in self.slots.iter_mut().enumerate() {
+            if let State::Live(_, slot) | State::Dying(slot) = state
+                && fits(slot)
+            {
+                *state = State::Dying(slot.clone());
+                chosen.push(index);
+            }
+        }
         if chosen.is_empty() {
             return Ok(0);
         }

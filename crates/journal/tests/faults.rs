@@ -517,3 +517,47 @@ fn what_was_acknowledged_out_of_order_stays_so_when_the_sync_behind_a_cursor_fai
         assert!(!found.contains(&vec![2]), "error at operation {at}: {found:?}");
     }
 }
+
+#[test]
+fn a_secret_that_is_half_destroyed_protects_nothing_new() {
+    for at in 0..12 {
+        let bench = Bench::new();
+        let journal = bench.open().unwrap();
+        let analytics = domain(&journal, "analytics").unwrap();
+        let one = endpoint(&journal);
+        let id = put(&bench, &journal, analytics, b"delivered").unwrap();
+        journal.acknowledge(one, &[id]).unwrap();
+        bench.disk.set_fault(Some(Fault::Once(at, DiskError::Io)));
+        let _ = journal.retire_delivered(&|_, _| vec![one]);
+        bench.disk.set_fault(None);
+        put(&bench, &journal, analytics, b"new").unwrap();
+        journal.sync().unwrap();
+        drop(journal);
+        bench.disk.kill();
+        let journal = bench.open().unwrap();
+        assert_eq!(bodies(&read(&journal, one, &[analytics])), [b"new"], "error at operation {at}");
+    }
+}
+
+#[test]
+fn a_sync_that_cannot_open_one_segment_leaves_the_others_to_the_next() {
+    let bench = Bench::new();
+    let journal = bench.open().unwrap();
+    let (first, second) = (domain(&journal, "first").unwrap(), domain(&journal, "second").unwrap());
+    put(&bench, &journal, first, b"first").unwrap();
+    put(&bench, &journal, second, b"second").unwrap();
+    drop(journal);
+    let journal = bench.open().unwrap();
+    put(&bench, &journal, first, b"more").unwrap();
+    let file = bench.disk.names().into_iter().rfind(|name| name.starts_with("segments/")).unwrap();
+    let contents = bench.disk.contents(&file).unwrap();
+    bench.disk.delete(&file);
+    assert!(journal.sync().is_err());
+    bench.disk.put(&file, &contents);
+    journal.sync().unwrap();
+    drop(journal);
+    bench.disk.lose_power(PowerLoss::LosesAll);
+    let journal = bench.open().unwrap();
+    let found = bodies(&read(&journal, endpoint(&journal), &[first, second]));
+    assert_eq!(found, [&b"first"[..], b"more", b"second"]);
+}

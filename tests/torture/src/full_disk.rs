@@ -14,7 +14,7 @@ use crate::programme::Prepared;
 use crate::world::*;
 
 /// From here on a grant finds room.
-const SMALLEST_KIB: u64 = 192;
+const SMALLEST_KIB: u64 = 232;
 
 /// A tmpfs, gone with this.
 struct Small {
