@@ -561,3 +561,58 @@ fn a_sync_that_cannot_open_one_segment_leaves_the_others_to_the_next() {
     let found = bodies(&read(&journal, endpoint(&journal), &[first, second]));
     assert_eq!(found, [&b"first"[..], b"more", b"second"]);
 }
+
+/// A key store whose sealed secrets are longer than a slot of the key file.
+struct LongKeys(menshen_journal::MemoryKeys);
+
+impl KeyProvider for LongKeys {
+    fn create(&self, alias: &menshen_journal::Alias) -> Result<(), KeyError> {
+        self.0.create(alias)
+    }
+
+    fn wrap(&self, _: &menshen_journal::Alias, _: &[u8], _: &[u8]) -> Result<Vec<u8>, KeyError> {
+        Ok(vec![1; 400])
+    }
+
+    fn unwrap(
+        &self,
+        alias: &menshen_journal::Alias,
+        blob: &[u8],
+        aad: &[u8],
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, KeyError> {
+        self.0.unwrap(alias, blob, aad)
+    }
+
+    fn exists(&self, alias: &menshen_journal::Alias) -> Result<bool, KeyError> {
+        self.0.exists(alias)
+    }
+
+    fn list(&self) -> Result<Vec<menshen_journal::Alias>, KeyError> {
+        self.0.list()
+    }
+
+    fn destroy(&self, alias: &menshen_journal::Alias) -> Result<(), KeyError> {
+        self.0.destroy(alias)
+    }
+
+    fn state(&self) -> menshen_journal::KeyState {
+        self.0.state()
+    }
+}
+
+#[test]
+fn a_sealed_secret_that_fits_no_slot_is_refused_for_the_stores_own_key_too() {
+    let bench = Bench::new();
+    let effects = menshen_journal::Effects {
+        disk: std::sync::Arc::new(bench.disk.clone()),
+        keys: std::sync::Arc::new(LongKeys(bench.keys.clone())),
+        clock: std::sync::Arc::new(bench.clock.clone()),
+        randomness: std::sync::Arc::new(menshen_journal::SystemRandomness::new()),
+        anchor: None,
+        marker_disks: Vec::new(),
+    };
+    let journal = Journal::open(effects, bench.options.clone()).unwrap();
+    assert_eq!(journal.unlock(), Err(KeyError::Suspect));
+    drop(journal);
+    bench.open().unwrap().unlock().unwrap();
+}

@@ -56,7 +56,7 @@ struct Counts {
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     let options = options(words)?;
     let started = Instant::now();
-    let program = build(&workspace.root, workspace)?;
+    let program = build(&workspace.root, &workspace.target)?;
     let programmes = list(&program, &options.names)?;
     if let Some(case) = &options.case {
         return alone(&program, &programmes, case, options.seed);
@@ -98,13 +98,11 @@ fn options(words: &[&str]) -> Result<Options> {
 }
 
 /// Builds the programmes of a workspace; where they are.
-fn build(root: &Path, workspace: &Workspace) -> Result<PathBuf> {
+fn build(root: &Path, target: &Path) -> Result<PathBuf> {
     let mut cargo = process::cargo();
-    cargo.current_dir(root).args(["build", "--release", "-p", "menshen-torture"]);
-    // What other packages need is built once for both.
-    cargo.arg("--target-dir").arg(&workspace.target);
+    cargo.current_dir(root).args(["build", "--release", "-p", "menshen-torture", "--target-dir"]).arg(target);
     process::run(&mut cargo)?;
-    Ok(workspace.target.join("release/menshen-torture"))
+    Ok(target.join("release/menshen-torture"))
 }
 
 fn list(program: &Path, names: &[String]) -> Result<Vec<Programme>> {
@@ -150,7 +148,7 @@ impl Planted {
         let manifest = fs::read_to_string(workspace.root.join("Cargo.toml")).during("read Cargo.toml")?;
         fs::write(root.join("Cargo.toml"), copied_manifest(&manifest)).during("write Cargo.toml")?;
         fs::copy(workspace.root.join("Cargo.lock"), root.join("Cargo.lock")).during("copy Cargo.lock")?;
-        for patch in files::in_folder(&workspace.root.join("tests/torture/planted"))? {
+        for patch in files::under(&workspace.root.join("tests/torture/planted"), &["patch"])? {
             let mut git = Command::new("git");
             // Not the repository around it: the patch is for the copy.
             git.current_dir(&root).env("GIT_CEILING_DIRECTORIES", root.parent().unwrap_or(&root));
@@ -160,12 +158,9 @@ impl Planted {
                 return Err(Failure::new(format!("`{name}` no longer fits the store: plant its bug anew")));
             }
         }
-        let program = build(&root, workspace)?;
-        let kept = root.join("menshen-torture");
-        fs::copy(&program, &kept).during("keep the planted program")?;
-        // The program of the store itself stands under the same name.
-        build(&workspace.root, workspace)?;
-        Ok(Self { program: kept })
+        // In a folder of its own: cargo takes the copy's packages for those that they are copies of.
+        let program = build(&root, &workspace.target.join("torture/build"))?;
+        Ok(Self { program })
     }
 
     /// The bugs of a programme that it did not find.
@@ -395,7 +390,11 @@ const CHANGED: &str = " and changes";
 /// The last commit that touched the store.
 fn commit(root: &Path) -> Result<String> {
     let git = |words: &[&str]| {
-        process::capture(Command::new("git").current_dir(root).args(words).args(["--", "crates/journal", "tests/torture"]))
+        process::capture(Command::new("git").current_dir(root).args(words).args([
+            "--",
+            "crates/journal",
+            "tests/torture",
+        ]))
     };
     let commit = git(&["log", "-1", "--format=%H"])?.trim().to_owned();
     let is_changed = !git(&["status", "--porcelain"])?.trim().is_empty();
@@ -411,7 +410,10 @@ fn bound(counts: &Counts) -> String {
 }
 
 fn print_table(rows: &[(&Programme, Outcome)], all_shares: f64) {
-    println!("\n{:<10}{:>12}{:>10}{:>12}{:>9}{:>8}  planted", "programme", "count", "failures", "95 % bound", "minutes", "share");
+    println!(
+        "\n{:<10}{:>12}{:>10}{:>12}{:>9}{:>8}  planted",
+        "programme", "count", "failures", "95 % bound", "minutes", "share"
+    );
     for (programme, outcome) in rows {
         let share = 100.0 * programme.share / all_shares;
         match outcome {
@@ -438,7 +440,9 @@ fn verdict(rows: &[(&Programme, Outcome)], minutes: f64, options: &Options) -> R
         match outcome {
             Outcome::NotRun(_) if is_ci => faults.push(format!("{id} could not run")),
             Outcome::NotRun(_) => {}
-            Outcome::Ran(counts) if counts.failures > 0 => faults.push(format!("{id} failed {} times", counts.failures)),
+            Outcome::Ran(counts) if counts.failures > 0 => {
+                faults.push(format!("{id} failed {} times", counts.failures))
+            }
             Outcome::Ran(counts) if !counts.is_found => faults.push(format!("{id} missed a planted bug")),
             Outcome::Ran(_) => {}
         }
@@ -461,18 +465,16 @@ mod tests {
 
     #[test]
     fn the_copied_workspace_holds_the_store_and_nothing_else() {
-        let root = "[workspace]\nmembers = [\"a\"]\n[workspace.dependencies]\nmenshen = 1\nring = 1\n[package]\nname = 1\n";
+        let root =
+            "[workspace]\nmembers = [\"a\"]\n[workspace.dependencies]\nmenshen = 1\nring = 1\n[package]\nname = 1\n";
         let copied = copied_manifest(root);
         assert!(copied.contains("ring = 1") && !copied.contains("menshen = 1") && !copied.contains("[package]"));
     }
 
     #[test]
     fn a_count_of_another_store_counts_no_more() {
-        let mut books =
-            Books { file: PathBuf::new(), commit: "one".to_owned(), seed: 1, counts: BTreeMap::new() };
-        let entry = |commit: &str, failures: u64| {
-            serde_json::json!({"programme": "S1", "count": 9, "failures": failures, "seed": 1, "commit": commit})
-        };
+        let mut books = Books { file: PathBuf::new(), commit: "one".to_owned(), seed: 1, counts: BTreeMap::new() };
+        let entry = |commit: &str, failures: u64| serde_json::json!({"programme": "S1", "count": 9, "failures": failures, "seed": 1, "commit": commit});
         books.take_in(&entry("other", 0));
         books.take_in(&entry("one", 2));
         assert_eq!(books.counted("S1").count, 0);

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use menshen_journal::{
-    Append, Error, Expiry, Folder, Journal, Lane, Label, MemoryKeys, NewEntry, OpenError, Shredding, Verdict,
+    Append, Error, Expiry, Folder, Journal, Label, Lane, MemoryKeys, NewEntry, OpenError, Shredding, Verdict,
 };
 
 use crate::planted;
@@ -82,7 +82,8 @@ pub(crate) fn sizes(seed: u64) -> Result<Prepared, String> {
         })();
         if granted == Err(Error::Full) && kib < SMALLEST_KIB {
             // Too small for a grant, and it says so; a denial is marked all the same.
-            let domain = menshen_journal::Domain { account: Label::ESSENTIAL, purpose: Label::from_number(7), epoch: 1 };
+            let domain =
+                menshen_journal::Domain { account: Label::ESSENTIAL, purpose: Label::from_number(7), epoch: 1 };
             journal.mark_denied(&domain).unwrap_or_else(|error| panic!("{kib} KiB: the marker: {error:?}"));
             return;
         }
@@ -92,15 +93,15 @@ pub(crate) fn sizes(seed: u64) -> Result<Prepared, String> {
             Ok(()) | Err(Error::Full) => {}
             Err(error) => panic!("{kib} KiB: {error:?}"),
         }
-        if planted::is("no-reserve") {
-            let _ = std::fs::remove_file(small.folder.path().join("reserve"));
-            fill(&journal, withdrawn);
-            let _ = std::fs::write(small.folder.path().join("filler"), vec![1; 1 << 20]);
-        }
         if case % 2 == 1 {
             // Another process withdraws.
             drop(journal);
-            withdraw(&open().unwrap_or_else(|error| panic!("{kib} KiB: opened again: {error:?}")), account, withdrawn, kib);
+            withdraw(
+                &open().unwrap_or_else(|error| panic!("{kib} KiB: opened again: {error:?}")),
+                account,
+                withdrawn,
+                kib,
+            );
         } else {
             withdraw(&journal, account, withdrawn, kib);
             drop(journal);

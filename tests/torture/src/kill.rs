@@ -198,7 +198,11 @@ impl Said {
             assert!(found.insert(name.clone()), "{name} is there twice");
         }
         for name in &self.buffered {
-            assert!(self.acknowledging.contains(name) || found.contains(name), "{name} is lost; {:?}", journal.report());
+            assert!(
+                self.acknowledging.contains(name) || found.contains(name),
+                "{name} is lost; {:?}",
+                journal.report()
+            );
         }
         if let Ok(contents) = journal.ledger_read(account) {
             assert_eq!(contents.verdict, Verdict::Sound);

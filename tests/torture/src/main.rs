@@ -41,7 +41,9 @@ fn main() -> ExitCode {
         ["run", id, options @ ..] => programme::run(id, options),
         ["child", role, folder, seed] => kill::child(role, folder, seed.parse().unwrap_or(0)),
         _ => {
-            eprintln!("usage: menshen-torture list | run PROGRAMME [--from N] [--count N] [--seed N] [--threads N] [--first]");
+            eprintln!(
+                "usage: menshen-torture list | run PROGRAMME [--from N] [--count N] [--seed N] [--threads N] [--first]"
+            );
             ExitCode::FAILURE
         }
     }

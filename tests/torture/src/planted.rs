@@ -4,9 +4,7 @@
 
 use std::sync::{Arc, LazyLock, Mutex};
 
-use menshen_journal::{
-    Alias, Disk, DiskError, DiskFile, DiskLock, KeyError, KeyProvider, KeyState, MemoryKeys,
-};
+use menshen_journal::{Alias, Disk, DiskError, DiskFile, DiskLock, KeyError, KeyProvider, KeyState, MemoryKeys};
 use zeroize::Zeroizing;
 
 static NAME: LazyLock<String> = LazyLock::new(|| std::env::var("MENSHEN_PLANTED").unwrap_or_default());

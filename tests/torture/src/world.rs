@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use menshen_journal::simulated::{MemoryAnchor, SeededRandomness, SimulatedClock, SimulatedDisk};
 use menshen_journal::{
-    Anchor, Append, Batch, DeviceClock, Disk, Domain, Effects, Error, Expiry, Journal, KeyProvider, Label, LabelKind, Lane, MemoryKeys,
-    NewEntry, OpenError, Options, Read, RecordId,
+    Anchor, Append, Batch, DeviceClock, Disk, Domain, Effects, Error, Expiry, Journal, KeyProvider, Label, LabelKind,
+    Lane, MemoryKeys, NewEntry, OpenError, Options, Read, RecordId,
 };
 
 use crate::planted;
@@ -45,11 +45,7 @@ impl World {
     }
 
     /// Opens it over another disk or key store.
-    pub(crate) fn open_with(
-        &self,
-        disk: Arc<dyn Disk>,
-        keys: Arc<dyn KeyProvider>,
-    ) -> Result<Journal, OpenError> {
+    pub(crate) fn open_with(&self, disk: Arc<dyn Disk>, keys: Arc<dyn KeyProvider>) -> Result<Journal, OpenError> {
         let effects = Effects {
             disk: planted::disk(disk),
             keys,
