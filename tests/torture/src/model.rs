@@ -58,7 +58,7 @@ pub(crate) struct Walk {
 impl Walk {
     pub(crate) fn new(seed: u64, case: u64, is_wild: bool) -> Self {
         let mut world = World::new(seed ^ case << 8);
-        if case % 3 == 0 {
+        if case.is_multiple_of(3) {
             world.options.segment_bytes = 3_000;
         }
         Self {

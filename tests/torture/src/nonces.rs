@@ -11,10 +11,13 @@ use crate::programme::Prepared;
 use crate::random::Random;
 use crate::world::*;
 
-/// Salt, kind of frame, nonce → a sum of what was sealed.
+/// The salt of a run, the kind of a frame, a nonce.
+type Place = (Vec<u8>, u8, u64);
+
+/// A sum of what was sealed, by place.
 #[derive(Default)]
 struct Book {
-    seals: Mutex<HashMap<(Vec<u8>, u8, u64), u32>>,
+    seals: Mutex<HashMap<Place, u32>>,
 }
 
 /// A disk that enters what is written to segments. A seal counts whether the write works or not.
@@ -40,7 +43,7 @@ impl BookedFile {
             let mut runs = self.runs.lock().unwrap();
             match header[1] {
                 0x52 => _ = runs.insert(offset + at as u64, (body[..32].to_vec(), sequence)),
-                kind @ (0x44 | 0x45 | 0x43) => {
+                kind @ 0x43..=0x45 => {
                     if let Some((_, (salt, first))) = runs.range(..offset + at as u64).next_back() {
                         let sum = crc32c::crc32c(body);
                         let mut seals = self.book.seals.lock().unwrap();

@@ -266,7 +266,7 @@ pub(crate) fn fields(seed: u64) -> Result<Prepared, String> {
     for name in history.files().into_iter().filter(|name| name.starts_with("segments/")) {
         let contents = history.world.disk.contents(&name).unwrap();
         // What the header's decoding passes over, a free byte and the padding, says nothing.
-        places.extend((0..HEADER - 29).filter(|byte| *byte != 11).map(|byte| (name.clone(), 0, 0, byte)));
+        places.extend((0..HEADER - 40).filter(|byte| *byte != 11).map(|byte| (name.clone(), 0, 0, byte)));
         for (at, length) in frames(&contents, HEADER) {
             let bytes = (2..length).filter(|byte| !(10..18).contains(byte));
             places.extend(bytes.map(|byte| (name.clone(), at, length, byte)));
