@@ -95,7 +95,9 @@ impl CursorTable {
         let length = usize::try_from(file.length()?.min(16 * 1024 * 1024)).unwrap_or(0);
         let mut bytes = vec![0; length.next_multiple_of(CHUNK)];
         let (read, _) = bytes.split_at_mut_checked(length).unwrap_or_default();
-        file.read_at(0, read)?;
+        if file.read_at(0, read)? < length {
+            return Err(DiskError::Io);
+        }
         for chunk in bytes.chunks(CHUNK) {
             let (first, second) = chunk.split_at_checked(PER_CHUNK * SLOT).unwrap_or_default();
             for (one, other) in first.chunks(SLOT).zip(second.chunks(SLOT)) {

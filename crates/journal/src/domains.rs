@@ -9,7 +9,7 @@ use crate::cipher::{self, Secret};
 use crate::effects::KeyError;
 use crate::error::{At, Error};
 use crate::journal::{Inner, Journal};
-use crate::keys::{MAX_NAME, Slot, write_domain};
+use crate::keys::{MAX_NAME, MAX_WRAPPED, Slot, write_domain};
 use crate::names::{Alias, Domain, Label, LabelKind, Slice};
 use crate::spares::Spare;
 
@@ -187,6 +187,9 @@ impl Inner {
             let secret = Zeroizing::new(self.fill::<32>().map_err(|_| KeyError::Suspect)?);
             keys.create(&alias)?;
             let wrapped = keys.wrap(&alias, secret.as_ref(), &self.wrapping_context(&alias))?;
+            if wrapped.len() > MAX_WRAPPED {
+                return Err(KeyError::Suspect);
+            }
             let given = self.give_key(&Domain::STORE, Spare { alias, wrapped, secret });
             return given
                 .map(|_| ())

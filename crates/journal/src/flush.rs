@@ -95,20 +95,26 @@ impl Inner {
             segment.unsynced = false;
             segments.push((*id, file, segment.mark()));
         }
-        match failed {
-            Some(error) => Err(Error::from_disk(error, "open a segment")),
-            None => Ok(Flush { appends: self.appends, manifest, segments }),
+        let Some(error) = failed else { return Ok(Flush { appends: self.appends, manifest, segments }) };
+        self.give_back(manifest.as_ref(), &segments);
+        Err(Error::from_disk(error, "open a segment"))
+    }
+
+    /// What this flush does not sync the next one does.
+    fn give_back(&mut self, manifest: Option<&manifest::Unsynced>, segments: &[(u64, Arc<dyn DiskFile>, Mark)]) {
+        if let Some(unsynced) = manifest {
+            self.manifest.sync_failed(unsynced);
+        }
+        for (id, _, _) in segments {
+            if let Some(segment) = self.segments.get_mut(id) {
+                segment.unsynced = true;
+            }
         }
     }
 
     fn end_flush(&mut self, flush: &Flush, flushed: Flushed) -> Result<(), Error> {
-        if let (Err(error), Some(unsynced)) = (flushed.manifest, &flush.manifest) {
-            self.manifest.sync_failed(unsynced);
-            for (id, _, _) in &flush.segments {
-                if let Some(segment) = self.segments.get_mut(id) {
-                    segment.unsynced = true;
-                }
-            }
+        if let (Err(error), Some(_)) = (flushed.manifest, &flush.manifest) {
+            self.give_back(flush.manifest.as_ref(), &flush.segments);
             return Err(Error::from_disk(error, "sync the manifest"));
         }
         let (mut marks, mut failed) = (Vec::new(), None);

@@ -169,6 +169,8 @@ pub(crate) fn read_domain(read: &mut Reader<'_>) -> Option<Domain> {
 enum State {
     Free,
     Live,
+    /// Its destruction was begun: it protects nothing new, and is destroyed again until that is done.
+    Dying(Slot),
     /// Neither copy can be read; kept as it is.
     Damaged,
 }
@@ -204,7 +206,10 @@ impl KeyTable {
         let length = usize::try_from(file.length()?.min(LONGEST as u64)).unwrap_or(0);
         let mut bytes = Zeroizing::new(vec![0; length.next_multiple_of(CHUNK)]);
         let (read, _) = bytes.split_at_mut_checked(length).unwrap_or_default();
-        file.read_at(0, read)?;
+        if file.read_at(0, read)? < length {
+            // What was not read is not free to be written over.
+            return Err(DiskError::Io);
+        }
         for chunk in bytes.chunks(CHUNK) {
             let (first, second) = chunk.split_at_checked(PER_CHUNK * SLOT).unwrap_or_default();
             for (one, other) in first.chunks(SLOT).zip(second.chunks(SLOT)) {
@@ -312,16 +317,23 @@ impl KeyTable {
         let Some(file) = &self.file else { return Ok(0) };
         let chosen: Vec<(u64, usize)> =
             self.live.iter().filter(|(_, slot)| fits(slot)).map(|(place, _)| *place).collect();
+        for place in chosen {
+            if let (Some(slot), Some(state)) = (self.live.remove(&place), self.slots.get_mut(place.1)) {
+                *state = State::Dying(slot);
+            }
+        }
+        let dying = self.slots.iter().enumerate();
+        let dying = dying.filter(|(_, state)| matches!(state, State::Dying(slot) if fits(slot)));
+        let chosen: Vec<usize> = dying.map(|(index, _)| index).collect();
         if chosen.is_empty() {
             return Ok(0);
         }
-        for (_, index) in &chosen {
+        for index in &chosen {
             write_both(file.as_ref(), *index, &[0; SLOT])?;
         }
         file.sync()?;
-        for place in &chosen {
-            self.live.remove(place);
-            if let Some(state) = self.slots.get_mut(place.1) {
+        for index in &chosen {
+            if let Some(state) = self.slots.get_mut(*index) {
                 *state = State::Free;
             }
         }

@@ -517,3 +517,102 @@ fn what_was_acknowledged_out_of_order_stays_so_when_the_sync_behind_a_cursor_fai
         assert!(!found.contains(&vec![2]), "error at operation {at}: {found:?}");
     }
 }
+
+#[test]
+fn a_secret_that_is_half_destroyed_protects_nothing_new() {
+    for at in 0..12 {
+        let bench = Bench::new();
+        let journal = bench.open().unwrap();
+        let analytics = domain(&journal, "analytics").unwrap();
+        let one = endpoint(&journal);
+        let id = put(&bench, &journal, analytics, b"delivered").unwrap();
+        journal.acknowledge(one, &[id]).unwrap();
+        bench.disk.set_fault(Some(Fault::Once(at, DiskError::Io)));
+        let _ = journal.retire_delivered(&|_, _| vec![one]);
+        bench.disk.set_fault(None);
+        put(&bench, &journal, analytics, b"new").unwrap();
+        journal.sync().unwrap();
+        drop(journal);
+        bench.disk.kill();
+        let journal = bench.open().unwrap();
+        assert_eq!(bodies(&read(&journal, one, &[analytics])), [b"new"], "error at operation {at}");
+    }
+}
+
+#[test]
+fn a_sync_that_cannot_open_one_segment_leaves_the_others_to_the_next() {
+    let bench = Bench::new();
+    let journal = bench.open().unwrap();
+    let (first, second) = (domain(&journal, "first").unwrap(), domain(&journal, "second").unwrap());
+    put(&bench, &journal, first, b"first").unwrap();
+    put(&bench, &journal, second, b"second").unwrap();
+    drop(journal);
+    let journal = bench.open().unwrap();
+    put(&bench, &journal, first, b"more").unwrap();
+    let file = bench.disk.names().into_iter().rfind(|name| name.starts_with("segments/")).unwrap();
+    let contents = bench.disk.contents(&file).unwrap();
+    bench.disk.delete(&file);
+    assert!(journal.sync().is_err());
+    bench.disk.put(&file, &contents);
+    journal.sync().unwrap();
+    drop(journal);
+    bench.disk.lose_power(PowerLoss::LosesAll);
+    let journal = bench.open().unwrap();
+    let found = bodies(&read(&journal, endpoint(&journal), &[first, second]));
+    assert_eq!(found, [&b"first"[..], b"more", b"second"]);
+}
+
+/// A key store whose sealed secrets are longer than a slot of the key file.
+struct LongKeys(menshen_journal::MemoryKeys);
+
+impl KeyProvider for LongKeys {
+    fn create(&self, alias: &menshen_journal::Alias) -> Result<(), KeyError> {
+        self.0.create(alias)
+    }
+
+    fn wrap(&self, _: &menshen_journal::Alias, _: &[u8], _: &[u8]) -> Result<Vec<u8>, KeyError> {
+        Ok(vec![1; 400])
+    }
+
+    fn unwrap(
+        &self,
+        alias: &menshen_journal::Alias,
+        blob: &[u8],
+        aad: &[u8],
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, KeyError> {
+        self.0.unwrap(alias, blob, aad)
+    }
+
+    fn exists(&self, alias: &menshen_journal::Alias) -> Result<bool, KeyError> {
+        self.0.exists(alias)
+    }
+
+    fn list(&self) -> Result<Vec<menshen_journal::Alias>, KeyError> {
+        self.0.list()
+    }
+
+    fn destroy(&self, alias: &menshen_journal::Alias) -> Result<(), KeyError> {
+        self.0.destroy(alias)
+    }
+
+    fn state(&self) -> menshen_journal::KeyState {
+        self.0.state()
+    }
+}
+
+#[test]
+fn a_sealed_secret_that_fits_no_slot_is_refused_for_the_stores_own_key_too() {
+    let bench = Bench::new();
+    let effects = menshen_journal::Effects {
+        disk: std::sync::Arc::new(bench.disk.clone()),
+        keys: std::sync::Arc::new(LongKeys(bench.keys.clone())),
+        clock: std::sync::Arc::new(bench.clock.clone()),
+        randomness: std::sync::Arc::new(menshen_journal::SystemRandomness::new()),
+        anchor: None,
+        marker_disks: Vec::new(),
+    };
+    let journal = Journal::open(effects, bench.options.clone()).unwrap();
+    assert_eq!(journal.unlock(), Err(KeyError::Suspect));
+    drop(journal);
+    bench.open().unwrap().unlock().unwrap();
+}

@@ -22,6 +22,7 @@ mod size;
 mod swift;
 mod test;
 mod tools;
+mod torture;
 mod workspace;
 
 use failure::{Failure, Result};
@@ -38,6 +39,9 @@ usage: cargo xtask COMMAND
   collector-test              upload to the real OpenTelemetry Collector and compare every record
   size                        build the library that ships in apps and print its size
   api [--bless]               compare the public Kotlin and Swift surface with bindings/api
+  torture [--full] [--seed N] [--minutes N] [PROGRAMME]…
+                              the test programmes of the store, planted bugs first; --full goes on where the
+                              last run ended, `--case N` runs one case of one programme alone
   bench                       print the figures that the README quotes
 
 With CI=true, whatever could not run is a failure.";
@@ -71,6 +75,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["size"] => size::run(&Workspace::find()?),
         ["api"] => api::compare(&Workspace::find()?),
         ["api", "--bless"] => api::bless(&Workspace::find()?),
+        ["torture", options @ ..] => torture::run(&Workspace::find()?, options),
         ["bench"] => bench::run(&Workspace::find()?),
         _ => Err(Failure::new(format!("`{}` is not a command\n\n{HELP}", words.join(" ")))),
     }

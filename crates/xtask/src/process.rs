@@ -35,6 +35,12 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).during(name(command))
 }
 
+/// Runs in silence and returns what was written to standard output, however it ended.
+pub(crate) fn capture_whatever(command: &mut Command) -> Result<String> {
+    let output = command.stderr(Stdio::null()).output().during(name(command))?;
+    String::from_utf8(output.stdout).during(name(command))
+}
+
 /// What a watched program wrote, and whether it ended well.
 pub(crate) struct Watched {
     pub(crate) lines: Vec<String>,

@@ -1,5 +1,133 @@
-//! stub
+//! Canaries: bodies and the secrets under the platform's keys are looked for in every file, every error and every Debug
+//! output, as they are and in hexadecimal and base64.
+
+use std::sync::{Arc, Mutex};
+
+use menshen_journal::{Alias, Domain, KeyError, KeyProvider, KeyState, NewEntry};
+use zeroize::Zeroizing;
+
+use crate::planted;
 use crate::programme::Prepared;
-pub(crate) fn sweep(_: u64) -> Result<Prepared, String> {
-    Err("not built".into())
+use crate::random::Random;
+use crate::world::*;
+
+/// Remembers every secret that it was given to wrap.
+#[derive(Clone)]
+struct WatchedKeys {
+    inner: Arc<dyn KeyProvider>,
+    secrets: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl KeyProvider for WatchedKeys {
+    fn create(&self, alias: &Alias) -> Result<(), KeyError> {
+        self.inner.create(alias)
+    }
+
+    fn wrap(&self, alias: &Alias, secret: &[u8], aad: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.secrets.lock().unwrap().push(secret.to_vec());
+        self.inner.wrap(alias, secret, aad)
+    }
+
+    fn unwrap(&self, alias: &Alias, blob: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        self.inner.unwrap(alias, blob, aad)
+    }
+
+    fn exists(&self, alias: &Alias) -> Result<bool, KeyError> {
+        self.inner.exists(alias)
+    }
+
+    fn list(&self) -> Result<Vec<Alias>, KeyError> {
+        self.inner.list()
+    }
+
+    fn destroy(&self, alias: &Alias) -> Result<(), KeyError> {
+        self.inner.destroy(alias)
+    }
+
+    fn state(&self) -> KeyState {
+        self.inner.state()
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for three in bytes.chunks_exact(3) {
+        let number = usize::from(three[0]) << 16 | usize::from(three[1]) << 8 | usize::from(three[2]);
+        for shift in [18, 12, 6, 0] {
+            out.push(char::from(DIGITS[number >> shift & 63]));
+        }
+    }
+    out
+}
+
+fn holds(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+/// P1.
+pub(crate) fn sweep(seed: u64) -> Result<Prepared, String> {
+    Prepared::endless(move |case| {
+        let mut random = Random::of(seed, case);
+        let world = World::new(seed ^ case << 3);
+        let keys = WatchedKeys { inner: planted::keys(world.keys.clone()), secrets: Arc::default() };
+        let canary = |random: &mut Random| -> Vec<u8> {
+            (0..3).flat_map(|_| random.next().to_le_bytes()).map(|byte| b'A' + byte % 26).collect()
+        };
+        let (body, payload, state) = (canary(&mut random), canary(&mut random), canary(&mut random));
+        let mut said = String::new();
+        for _ in 0..2 {
+            let journal = world.open_with(Arc::new(world.disk.clone()), Arc::new(keys.clone())).unwrap();
+            let account = essential(&journal).unwrap();
+            let (kept, gone) = (domain(&journal, "kept").unwrap(), domain(&journal, "gone").unwrap());
+            journal.fill_spares(2).unwrap();
+            let one = endpoint(&journal).unwrap();
+            for domain in [kept, gone] {
+                put(&world, &journal, domain, &body).unwrap();
+            }
+            let entry = NewEntry { statement: &payload, payload: &payload };
+            journal.ledger_append(account, &[entry]).unwrap();
+            journal.ledger_checkpoint(account, &state).unwrap();
+            journal.sync().unwrap();
+            let batch = read(&journal, one, &[kept, gone]).unwrap();
+            assert!(batch.records.iter().any(|record| *record.body == body));
+            let (contents, tail) = (journal.ledger_read(account).unwrap(), journal.ledger_tail(account).unwrap());
+            said +=
+                &format!("{journal:?} {batch:?} {contents:?} {tail:?} {:?} {:?}", journal.report(), journal.health());
+            said += &format!("{:?} {:?}", journal.denied(), journal.alias(&kept));
+            journal.close_domain(&kept);
+            let none = Domain { epoch: 99, ..kept };
+            for error in [
+                put(&world, &journal, kept, &body).unwrap_err(),
+                put(&world, &journal, none, &body).unwrap_err(),
+                put(&world, &journal, none, &vec![body[0]; 2 << 20]).unwrap_err(),
+                journal.create_domain(&kept).unwrap_err(),
+            ] {
+                said += &format!("{error} {error:?} {}", error.code());
+            }
+            let _ = journal.shred(&gone).unwrap();
+        }
+        let mut canaries = keys.secrets.lock().unwrap().clone();
+        assert!(canaries.len() >= 4);
+        canaries.extend([body, payload, state]);
+        for canary in &canaries {
+            let list = canary.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let written = String::from_utf8_lossy(canary).into_owned();
+            for form in [written, list, hexadecimal(canary), base64(canary)] {
+                assert!(!said.contains(&form), "a canary in what is said");
+            }
+            for disk in [&world.disk, &world.outside] {
+                for name in disk.names() {
+                    let contents = disk.contents(&name).unwrap();
+                    assert!(!holds(&contents, canary), "a canary in `{name}`");
+                    assert!(!holds(&contents, hexadecimal(canary).as_bytes()), "a canary in `{name}`");
+                    assert!(!holds(&contents, base64(canary).as_bytes()), "a canary in `{name}`");
+                }
+            }
+        }
+    })
 }

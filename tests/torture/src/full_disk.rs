@@ -14,7 +14,7 @@ use crate::programme::Prepared;
 use crate::world::*;
 
 /// From here on a grant finds room.
-const SMALLEST_KIB: u64 = 192;
+const SMALLEST_KIB: u64 = 232;
 
 /// A tmpfs, gone with this.
 struct Small {
@@ -92,11 +92,6 @@ pub(crate) fn sizes(seed: u64) -> Result<Prepared, String> {
         match journal.sync() {
             Ok(()) | Err(Error::Full) => {}
             Err(error) => panic!("{kib} KiB: {error:?}"),
-        }
-        if planted::is("no-reserve") {
-            let _ = std::fs::remove_file(small.folder.path().join("reserve"));
-            fill(&journal, withdrawn);
-            let _ = std::fs::write(small.folder.path().join("filler"), vec![1; 1 << 20]);
         }
         if case % 2 == 1 {
             // Another process withdraws.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use menshen_journal::{
@@ -26,7 +26,12 @@ fn open(folder: &std::path::Path) -> Result<Journal, OpenError> {
     Journal::open(effects, Options { segment_bytes: 16 * 1024, ..Options::default() })
 }
 
+/// Written while a process is spawned, read while a store is open here: between fork and exec a child has a copy of
+/// every lock that this process holds.
+static SPAWNING: RwLock<()> = RwLock::new(());
+
 fn spawn(role: &str, folder: &std::path::Path, seed: u64) -> Child {
+    let _alone = SPAWNING.write().unwrap_or_else(std::sync::PoisonError::into_inner);
     let program = std::env::current_exe().unwrap();
     let mut command = Command::new(program);
     command.args(["child", role]).arg(folder).arg(seed.to_string());
@@ -184,6 +189,7 @@ impl Said {
     }
 
     fn check(&self, folder: &std::path::Path) {
+        let _open = SPAWNING.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let journal = open(folder).unwrap_or_else(|error| panic!("open: {error:?}"));
         let (account, one) = (guest(&journal).unwrap(), endpoint(&journal).unwrap());
         let Ok(analytics) = domain_of(&journal, "analytics") else { return };
@@ -280,6 +286,7 @@ pub(crate) fn holders(seed: u64) -> Result<Prepared, String> {
         let mut first = [0_u8; 4];
         let opened = std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).is_ok();
         std::thread::sleep(Duration::from_micros(random.below(2_000)));
+        let _open = SPAWNING.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let started = Instant::now();
         let second = open(folder.path()).err();
         let waited = started.elapsed();

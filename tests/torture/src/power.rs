@@ -188,13 +188,19 @@ pub(crate) fn double(seed: u64) -> Result<Prepared, String> {
         let mut random = Random::of(seed, case);
         let operation = case % trace.disks.len() as u64;
         let (world, mut promises) = trace.world_at(operation, case);
-        world.disk.lose_power(loss(&mut random));
+        if random.one_in(4) {
+            // Only the process ends; what it left is in the system's memory alone.
+            world.disk.kill();
+        } else {
+            world.disk.lose_power(loss(&mut random));
+            promises.lose_power();
+        }
         // Every eighth crashes a third time.
         for _ in 0..if random.one_in(8) { 2 } else { 1 } {
-            promises.lose_power();
             world.disk.set_fault(Some(Fault::HalfThenNothing(random.below(60))));
             recover(&world, &mut promises, random.next());
             world.disk.lose_power(loss(&mut random));
+            promises.lose_power();
         }
         check(&world, &promises, Kept::Synced, random.one_in(8));
     })
