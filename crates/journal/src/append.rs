@@ -123,7 +123,7 @@ impl Inner {
             && let Some(segment) = self.segments.get(&id)
             && segment.clean
             && !segment.suspect
-            && segment.end < self.options.segment_bytes
+            && !segment.is_full(&self.options)
         {
             if segment.run.is_none() || segment.file.is_none() {
                 self.begin_run(id, segment.next)?;

@@ -3,7 +3,6 @@
 //! It holds the store's id, wrapped domain secrets, slice secrets, sealed ledger seeds, and the names of labels.
 //! Destroying one means overwriting both copies with zeros.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -159,7 +158,7 @@ pub(crate) fn read_domain(read: &mut Reader<'_>) -> Option<Domain> {
 
 enum State {
     Free,
-    Live,
+    Live(u64, Slot),
     /// Neither copy can be read; kept as it is.
     Damaged,
 }
@@ -169,15 +168,13 @@ pub(crate) struct KeyTable {
     disk: Arc<dyn Disk>,
     file: Option<Arc<dyn DiskFile>>,
     slots: Vec<State>,
-    /// What the live slots hold, by generation and place: which is the newest is asked all the time.
-    live: BTreeMap<(u64, usize), Slot>,
     generation: u64,
 }
 
 impl KeyTable {
     /// Reads the file; an absent one is an empty table.
     pub(crate) fn load(disk: &Arc<dyn Disk>) -> Result<Self, DiskError> {
-        let mut table = Self { disk: Arc::clone(disk), file: None, slots: Vec::new(), live: BTreeMap::new(), generation: 1 };
+        let mut table = Self { disk: Arc::clone(disk), file: None, slots: Vec::new(), generation: 1 };
         let file = match disk.open(FILE) {
             Ok(file) => file,
             Err(DiskError::NotFound) => return Ok(table),
@@ -195,8 +192,7 @@ impl KeyTable {
                 table.slots.push(match newest {
                     Some((generation, slot)) => {
                         table.generation = table.generation.max(generation.saturating_add(1));
-                        table.live.insert((generation, table.slots.len()), slot);
-                        State::Live
+                        State::Live(generation, slot)
                     }
                     None if is_zero(one) && is_zero(other) => State::Free,
                     None => State::Damaged,
@@ -211,7 +207,16 @@ impl KeyTable {
 
     /// Every slot that can be read, the newest of equals last.
     pub(crate) fn live(&self) -> impl Iterator<Item = &Slot> {
-        self.live.values()
+        let mut live: Vec<(u64, &Slot)> = self
+            .slots
+            .iter()
+            .filter_map(|state| match state {
+                State::Live(generation, slot) => Some((*generation, slot)),
+                State::Free | State::Damaged => None,
+            })
+            .collect();
+        live.sort_by_key(|(generation, _)| *generation);
+        live.into_iter().map(|(_, slot)| slot)
     }
 
     pub(crate) fn damaged(&self) -> u64 {
@@ -223,7 +228,6 @@ impl KeyTable {
         if let Some(state) = self.slots.first_mut() {
             *state = State::Free;
         }
-        self.live.retain(|(_, index), _| *index > 0);
     }
 
     /// Whether something is there that no unfinished making of a store leaves.
@@ -257,10 +261,7 @@ impl KeyTable {
         let written = write_both(file.as_ref(), index, &bytes).and_then(|()| file.sync());
         if let Some(state) = self.slots.get_mut(index) {
             // After an error nobody knows what the slot holds: it is left alone.
-            *state = if written.is_ok() { State::Live } else { State::Damaged };
-        }
-        if written.is_ok() {
-            self.live.insert((generation, index), slot);
+            *state = if written.is_ok() { State::Live(generation, slot) } else { State::Damaged };
         }
         written
     }
@@ -268,18 +269,22 @@ impl KeyTable {
     /// Overwrites every slot that fits, and syncs once. Says how many there were.
     pub(crate) fn destroy(&mut self, fits: impl Fn(&Slot) -> bool) -> Result<u64, DiskError> {
         let Some(file) = &self.file else { return Ok(0) };
-        let chosen: Vec<(u64, usize)> =
-            self.live.iter().filter(|(_, slot)| fits(slot)).map(|(place, _)| *place).collect();
+        let chosen: Vec<usize> = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(_, state)| matches!(state, State::Live(_, slot) if fits(slot)))
+            .map(|(index, _)| index)
+            .collect();
         if chosen.is_empty() {
             return Ok(0);
         }
-        for (_, index) in &chosen {
+        for index in &chosen {
             write_both(file.as_ref(), *index, &[0; SLOT])?;
         }
         file.sync()?;
-        for place in &chosen {
-            self.live.remove(place);
-            if let Some(state) = self.slots.get_mut(place.1) {
+        for index in &chosen {
+            if let Some(state) = self.slots.get_mut(*index) {
                 *state = State::Free;
             }
         }
