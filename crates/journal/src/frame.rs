@@ -15,7 +15,7 @@ pub(crate) const MAX_BODY: usize = 1024 * 1024 + 1024;
 /// Sequence numbers stay below this, so that sums of them never wrap.
 const MAX_SEQUENCE: u64 = 1 << 48;
 /// How much is read at once: little at first, as often only a few frames are wanted, then more each time.
-const WINDOWS: std::ops::RangeInclusive<usize> = 4 * 1024..=256 * 1024;
+const WINDOWS: std::ops::RangeInclusive<usize> = 4 * 1024..=64 * 1024;
 
 /// What a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,7 +38,7 @@ usage: cargo xtask COMMAND
   collector-test              upload to the real OpenTelemetry Collector and compare every record
   size                        build the library that ships in apps and print its size
   api [--bless]               compare the public Kotlin and Swift surface with bindings/api
-  bench                       print the figures that the README quotes
+  bench [--full]              print the figures that the README quotes, and the store's beside its peers'
 
 With CI=true, whatever could not run is a failure.";
 
@@ -71,7 +71,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["size"] => size::run(&Workspace::find()?),
         ["api"] => api::compare(&Workspace::find()?),
         ["api", "--bless"] => api::bless(&Workspace::find()?),
-        ["bench"] => bench::run(&Workspace::find()?),
+        ["bench", arguments @ ..] => bench::run(&Workspace::find()?, arguments),
         _ => Err(Failure::new(format!("`{}` is not a command\n\n{HELP}", words.join(" ")))),
     }
 }
