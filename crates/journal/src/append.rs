@@ -124,7 +124,7 @@ impl Inner {
             && let Some(segment) = self.segments.get(&id)
             && segment.clean
             && !segment.suspect
-            && segment.end < self.options.segment_bytes
+            && !segment.is_full(&self.options)
             // A planted frame may have used up the numbers of this file.
             && segment.next < MAX_COUNT - 1
         {

@@ -88,9 +88,14 @@ impl Inner {
             if segment.run.is_some() && segment.allocated < segment.end + 4096 {
                 let ahead = (segment.end + GROWTH).next_multiple_of(GROWTH);
                 // Only a convenience: where there is no room, the file simply grows with each record.
-                if segment.end < self.options.segment_bytes && file.set_length(ahead).is_ok() {
+                if !segment.is_full(&self.options) && file.set_length(ahead).is_ok() {
                     segment.allocated = ahead;
                 }
+            }
+            let is_over = segment.is_full(&self.options) && segment.run.is_some() && segment.clean;
+            if is_over && segment.allocated > segment.end && file.set_length(segment.end).is_ok() {
+                // Nothing more comes, and behind the end are only zeros of ours, which nobody needs to read.
+                segment.allocated = segment.end;
             }
             segment.unsynced = false;
             segments.push((*id, file, segment.mark()));
@@ -130,7 +135,8 @@ impl Inner {
                 continue;
             }
             segment.syncs += 1;
-            if segment.syncs >= SYNCS_A_MARK || mark.place.offset - segment.marked.min(mark.place.offset) >= GROWTH {
+            let far = mark.place.offset - segment.marked.min(mark.place.offset) >= GROWTH;
+            if far || segment.syncs >= SYNCS_A_MARK || segment.is_full(&self.options) {
                 marks.push((id, mark));
             }
         }

@@ -13,7 +13,7 @@ pub(crate) const HEADER: usize = 18;
 /// The longest body: a record of 1 MiB with its padding and tag.
 pub(crate) const MAX_BODY: usize = 1024 * 1024 + 1024;
 /// How much is read at once: little at first, as often only a few frames are wanted, then more each time.
-const WINDOWS: std::ops::RangeInclusive<usize> = 4 * 1024..=256 * 1024;
+const WINDOWS: std::ops::RangeInclusive<usize> = 4 * 1024..=64 * 1024;
 /// How much of a file is looked at.
 const LONGEST: u64 = 1 << 30;
 /// How many bytes are checked in all where a frame may begin. Chance makes few such places; a file in which there is

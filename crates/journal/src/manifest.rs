@@ -250,11 +250,14 @@ pub(crate) struct Manifest {
     sequence: u64,
     /// The code of the last frame.
     last: [u8; CODE],
+    /// The code of the last frame that more rests on than the speed of the next opening.
+    last_needed: [u8; CODE],
     /// The codes of all frames.
     codes: HashSet<[u8; CODE]>,
     /// There once the store's own key is: no frame is written without it.
     key: Option<CodeKey>,
     fresh_length: u64,
+    /// Whether frames wait for a sync. A mark waits for none: it only tells what a synced file shows by itself.
     dirty: bool,
     /// Frames were lost or a write failed: the file is to be written anew.
     broken: bool,
@@ -411,6 +414,7 @@ impl Manifest {
             end: loaded.end,
             sequence: loaded.sequence,
             last: loaded.last,
+            last_needed: loaded.last,
             codes: loaded.codes,
             key: None,
             fresh_length: 0,
@@ -434,7 +438,8 @@ impl Manifest {
         let (Some(file), Some(key)) = (&self.file, &self.key) else { return Err(DiskError::Io) };
         let mut bytes = Vec::new();
         let last = push(&mut bytes, (key, &self.store), self.number, self.sequence, &self.last, entry);
-        self.dirty = true;
+        let is_needed = !matches!(entry, Entry::Mark { .. });
+        self.dirty |= is_needed;
         if let Err(error) = file.write_at(self.end, &bytes) {
             // Cutting off what was written needs no room; where it fails, the file is written anew.
             self.broken = file.set_length(self.end).is_err();
@@ -443,6 +448,9 @@ impl Manifest {
         self.end += bytes.len() as u64;
         self.sequence += 1;
         self.last = last;
+        if is_needed {
+            self.last_needed = last;
+        }
         self.codes.insert(last);
         self.state.apply(entry);
         Ok(())
@@ -453,9 +461,9 @@ impl Manifest {
         self.highest == 0 && self.state.store.is_none()
     }
 
-    /// How far it goes now.
+    /// How far it goes now, marks behind that left out.
     pub(crate) fn state_of(&self) -> ManifestState {
-        ManifestState { number: self.number, code: self.last }
+        ManifestState { number: self.number, code: self.last_needed }
     }
 
     /// Whether it went as far as a head says.
@@ -489,7 +497,7 @@ impl Manifest {
         self.broken |= unsynced.number == self.number;
     }
 
-    /// Makes all frames survive a power loss. Before the store's key is there nothing was written.
+    /// Makes all frames but marks survive a power loss. Before the store's key is there nothing was written.
     pub(crate) fn sync(&mut self) -> Result<(), DiskError> {
         if self.key.is_none() {
             return Ok(());
@@ -535,7 +543,7 @@ impl Manifest {
         self.disk.sync_folder("")?;
         (self.number, self.codes) = (number, codes);
         self.end = bytes.len() as u64;
-        (self.sequence, self.last, self.fresh_length) = (sequence, last, self.end);
+        (self.sequence, self.last, self.last_needed, self.fresh_length) = (sequence, last, last, self.end);
         self.file = Some(file);
         (self.dirty, self.broken) = (false, false);
         // Older ones that cannot be removed now do no harm: the highest complete one wins.

@@ -8,6 +8,7 @@ use crate::cipher::{self, Algorithm, Secret};
 use crate::cursor::Position;
 use crate::effects::{DiskError, DiskFile};
 use crate::frame::{self, FrameReader, Kind, Step};
+use crate::journal::Options;
 use crate::keys::{read_domain, write_domain};
 use crate::names::{Lane, Slice};
 use crate::ranges::Ranges;
@@ -217,6 +218,11 @@ impl Segment {
         if place.sequence.is_multiple_of(STRIDE) {
             self.places.insert(place.sequence, place);
         }
+    }
+
+    /// Whether nothing more is appended, and another segment follows.
+    pub(crate) fn is_full(&self, options: &Options) -> bool {
+        self.end >= options.segment_bytes
     }
 
     /// Where to begin reading for a sequence number.

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the figures that the README quotes, from one run on this machine.
+//! `cargo xtask bench`: the figures that the README quotes, from one run on this machine, and the store beside its
+//! peers.
 
 use crate::failure::{Failure, Result};
 use crate::generate::{self, Profile};
@@ -11,7 +12,13 @@ use crate::workspace::{self, Workspace};
 const KOTLIN_COST: &str = "SessionTest";
 const SWIFT_COST: &str = "testIsAllowedIsCheap";
 
-pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+/// `arguments` go to the bench of the store: `--full`, `--only FIGURE`, `--bless`. With one that picks figures of it,
+/// only those are measured.
+pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
+    store(workspace, arguments)?;
+    if arguments.iter().any(|argument| matches!(*argument, "--only" | "--bless")) {
+        return Ok(());
+    }
     process::run(process::cargo().current_dir(&workspace.root).args(["run", "--release", "--example", "bench"]))?;
     let mut rows = Vec::new();
     let mut missing = Vec::new();
@@ -41,6 +48,15 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         return Err(Failure::new("a language could not run"));
     }
     Ok(())
+}
+
+/// The journal beside its peers. They are a workspace of their own, and SQLCipher needs OpenSSL of the system.
+fn store(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
+    let mut bench = process::cargo();
+    bench.current_dir(workspace.root.join("tests/bench")).args(["run", "--release", "--locked", "--"]).args(arguments);
+    process::run(&mut bench).map_err(|failure| {
+        Failure::new(format!("{failure}\nits peers need pkg-config and OpenSSL's headers (Debian: libssl-dev)"))
+    })
 }
 
 fn cost(language: &str, watched: &Watched) -> Result<String> {

@@ -42,7 +42,7 @@ usage: cargo xtask COMMAND
   torture [--full] [--seed N] [--minutes N] [PROGRAMME]…
                               the test programmes of the store, planted bugs first; --full goes on where the
                               last run ended, `--case N` runs one case of one programme alone
-  bench                       print the figures that the README quotes
+  bench [--full]              print the figures that the README quotes, and the store's beside its peers'
 
 With CI=true, whatever could not run is a failure.";
 
@@ -76,7 +76,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["api"] => api::compare(&Workspace::find()?),
         ["api", "--bless"] => api::bless(&Workspace::find()?),
         ["torture", options @ ..] => torture::run(&Workspace::find()?, options),
-        ["bench"] => bench::run(&Workspace::find()?),
+        ["bench", arguments @ ..] => bench::run(&Workspace::find()?, arguments),
         _ => Err(Failure::new(format!("`{}` is not a command\n\n{HELP}", words.join(" ")))),
     }
 }

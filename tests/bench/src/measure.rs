@@ -76,6 +76,12 @@ pub fn written_bytes() -> Option<u64> {
     counts.lines().find_map(|line| line.strip_prefix("wchar: "))?.parse().ok()
 }
 
+/// What this thread has used of a processor so far.
+pub fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 /// Memory of this process in KiB: `VmRSS` now, `VmHWM` at its peak.
 pub fn memory_kib(what: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
