@@ -123,7 +123,7 @@ fn ledger() -> Files {
     enter(&journal, account, &["five", "six", "seven"]);
     journal.ledger_checkpoint(account, b"a state").unwrap();
     enter(&journal, account, &["behind the checkpoint"]);
-    bench.disk.set_fault(Some(Fault::HalfThenNothing(1)));
+    bench.disk.set_fault(Some(Fault::HalfThenNothing(0)));
     let halves = ["never", "finished"].map(|payload| NewEntry { statement: b"lost", payload: payload.as_bytes() });
     journal.ledger_append(account, &halves).unwrap_err();
     drop(journal);
