@@ -86,19 +86,13 @@ public final class Session: @unchecked Sendable {
     _ recipient: String, start: @escaping @Sendable () -> Void, stop: @escaping @Sendable () -> Void
   ) throws {
     _ = try whyNotStart(recipient)
-    // Evidence first: what cannot be ledgered does not start; what stops, stops all the same.
     switches.add(
       recipient,
-      start: { [weak self] in
-        if let self, (try? self.call { try $0.noteSdk(recipient: recipient, starts: true) }) != nil
-        {
-          start()
-        }
+      note: { [weak self] starts in
+        guard let self else { return false }
+        return (try? call { try $0.noteSdk(recipient: recipient, starts: starts) }) != nil
       },
-      stop: { [weak self] in
-        _ = try? self?.call { try $0.noteSdk(recipient: recipient, starts: false) }
-        stop()
-      })
+      start: start, stop: stop)
     turnSwitches()
   }
 

@@ -184,12 +184,11 @@ class Session internal constructor(
      */
     fun whenAllowed(recipient: String, start: () -> Unit, stop: () -> Unit) {
         whyNotStart(recipient)
-        // Evidence first: what cannot be ledgered does not start; what stops, stops all the same.
-        val noted = { starts: Boolean -> runCatching { bridged { native.noteSdk(recipient, starts) } }.isSuccess }
         switches.add(
             isAllowed = { !ended && whyNotStart(recipient) == null },
-            start = { if (noted(true)) start() },
-            stop = { noted(false).also { stop() } },
+            note = { starts -> runCatching { bridged { native.noteSdk(recipient, starts) } }.isSuccess },
+            start = start,
+            stop = stop,
         )
     }
 
