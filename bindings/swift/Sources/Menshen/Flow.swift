@@ -110,7 +110,8 @@ public final class Flow: Sendable {
   ///
   /// - Throws: ``MenshenError``: the store was closed.
   public func step() throws -> Step {
-    try step(try native.get().step())
+    let native = try native.get()
+    return try step(try bridged { try native.step() })
   }
 
   /// Takes the answer to the current step and gives the next one. An answer counts when this returned.
