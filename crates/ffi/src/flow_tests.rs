@@ -28,7 +28,7 @@ fn open() -> Opened {
         markers: Vec::new(),
         cap_bytes: None,
     };
-    let menshen = BridgeMenshen::open(configuration, None, None, None).unwrap();
+    let menshen = BridgeMenshen::open(configuration, None, None, None, None).unwrap();
     let session = menshen.guest().unwrap();
     Opened { _folder: folder, _menshen: menshen, session }
 }

@@ -2,6 +2,7 @@
 //! on several threads. The API is the hand-written layer on each side.
 
 pub mod answers;
+pub mod condition;
 pub mod error;
 pub mod foreign;
 pub mod open;

@@ -213,6 +213,11 @@ impl BridgeSession {
         Ok(self.session.next_upload()?.map(Into::into))
     }
 
+    /// When the next upload may be due, in milliseconds since 1970, if an endpoint is resting.
+    pub fn next_upload_at_ms(&self) -> Option<i64> {
+        self.session.next_upload_at()
+    }
+
     /// Takes the reply to an upload.
     pub fn upload_finished(&self, id: i64, reply: BridgeReply) -> Result<BridgeUploadOutcome, BridgeError> {
         self.session.upload_finished(number(id), &reply.into())?.try_into()

@@ -45,6 +45,13 @@ extension Session {
     try call { try $0.nextUpload().map(Upload.init) }
   }
 
+  /// When the next upload may be due, if a receiver is left alone for a while; `nil` if none is.
+  ///
+  /// - Throws: ``MenshenError``: the store was closed.
+  public func nextUploadAt() throws -> Date? {
+    try call { $0.nextUploadAtMs().map(Date.init(milliseconds:)) }
+  }
+
   /// Takes the reply to an upload. Records are acknowledged only by a complete reply of the right type that
   /// rejects nothing.
   ///

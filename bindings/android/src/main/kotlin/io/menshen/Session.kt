@@ -234,6 +234,9 @@ class Session internal constructor(
      */
     fun nextUpload(): Upload? = bridged { native.nextUpload() }?.toPublic()
 
+    /** When the next upload may be due, in milliseconds since 1970, if a receiver is left alone for a while; null if none is. */
+    fun nextUploadAtMs(): Long? = bridged { native.nextUploadAtMs() }
+
     /**
      * Takes the reply to an upload.
      *
