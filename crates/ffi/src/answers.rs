@@ -1,12 +1,52 @@
 //! The library's values as records that cross the bridge.
 
 use menshen::{
-    Answer, Denial, Error, IdentifierAnswer, LedgerVerdict, Maintained, Offer, Outcome, Particular, Prompt, PromptKind,
-    Put, Recorded, Remedy, Step, TransportReply, UploadOutcome, UploadRequest, Value, Withdrawal,
+    Answer, Denial, Error, IdentifierAnswer, Identity, LedgerVerdict, Maintained, Offer, Outcome, Particular, Prompt,
+    PromptKind, Put, Recorded, Remedy, Step, TransportReply, UploadOutcome, UploadRequest, Value, Withdrawal,
 };
 
 use crate::error::BridgeError;
 use crate::foreign::BridgePermissionState;
+
+/// What a decision rests on.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct BridgeIdentity {
+    /// The policy's id.
+    pub policy_id: String,
+    /// Its version.
+    pub policy_version: String,
+    /// The SHA-256 of its canonical bytes, in lower-case hexadecimal.
+    pub policy_hash: String,
+    /// The law packs in force for the person.
+    pub law_packs: Vec<BridgePackIdentity>,
+}
+
+/// The identity of a law pack.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct BridgePackIdentity {
+    /// The pack's id.
+    pub id: String,
+    /// The day of the pack, ISO 8601.
+    pub as_of: String,
+    /// Its SHA-256, in lower-case hexadecimal.
+    pub hash: String,
+}
+
+impl From<&Identity> for BridgeIdentity {
+    fn from(identity: &Identity) -> Self {
+        let pack = |pack: &menshen::PackIdentity| BridgePackIdentity {
+            id: pack.id.clone(),
+            as_of: pack.as_of.clone(),
+            hash: pack.hash.clone(),
+        };
+        Self {
+            policy_id: identity.policy_id.clone(),
+            policy_version: identity.policy_version.clone(),
+            policy_hash: identity.policy_hash.clone(),
+            law_packs: identity.law_packs.iter().map(pack).collect(),
+        }
+    }
+}
 
 /// Why something is not allowed now.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -23,6 +63,8 @@ pub struct BridgeDenial {
     pub until_ms: Option<i64>,
     /// What can be done, as a stable code.
     pub remedy: String,
+    /// The policy and the law packs that decided.
+    pub identity: BridgeIdentity,
     /// The same as a sentence for the person.
     pub text: String,
 }
@@ -37,6 +79,7 @@ impl From<Denial> for BridgeDenial {
             source: denial.source,
             until_ms: denial.until_ms,
             remedy: remedy.code().to_owned(),
+            identity: denial.identity.as_ref().into(),
             text: denial.text,
         }
     }

@@ -39,6 +39,14 @@ final class SessionTests: XCTestCase {
     XCTAssertEqual(denial.code, "notice-not-agreed")
     XCTAssertFalse(denial.text.isEmpty)
     XCTAssertFalse(session.isAllowed("share-location"))
+    XCTAssertEqual(denial.identity.policyID, "minimal")
+    XCTAssertEqual(denial.identity.policyVersion, "1.0.0")
+    XCTAssertEqual(denial.identity.policyHash, try Menshen.check(.file(minimalPolicy)))
+    XCTAssertEqual(denial.identity.lawPacks.map(\.id), ["cn", "eu"])
+    for pack in denial.identity.lawPacks {
+      XCTAssertEqual(pack.asOf.split(separator: "-").map(\.count), [4, 2, 2])
+      XCTAssertEqual(pack.hash.count, 64)
+    }
   }
 
   func testAFlowGoesStepByStepAndRefusesAnAnswerToAnotherStep() async throws {
