@@ -59,11 +59,11 @@ public final class Menshen: @unchecked Sendable {
   ///     as far as `markers` and the keys show it.
   ///   - markers: Folders outside the store in which a denial is marked too, so that files rolled back
   ///     do not undo it.
-  ///   - capacity: The most bytes that the store takes; 64 MiB without it.
+  ///   - capBytes: The most bytes that the store takes; 64 MiB without it.
   /// - Throws: ``MenshenError``. Nothing in the store was changed then.
   public init(
     policy: PolicySource, store: URL, keys: Keys, platform: any Platform = BarePlatform(),
-    clock: (any DeviceClock)? = nil, anchor: (any Anchor)? = nil, markers: [URL] = [], capacity: Int? = nil
+    clock: (any DeviceClock)? = nil, anchor: (any Anchor)? = nil, markers: [URL] = [], capBytes: Int? = nil
   ) throws {
     let fileKeys: String?
     let provider: KeyAdapter?
@@ -73,7 +73,7 @@ public final class Menshen: @unchecked Sendable {
     }
     let configuration = BridgeConfiguration(
       policy: try policy.read(), store: store.path, fileKeys: fileKeys,
-      markers: markers.map(\.path), capBytes: capacity.map(Int64.init))
+      markers: markers.map(\.path), capBytes: capBytes.map(Int64.init))
     let opened = try bridged {
       try BridgeMenshen.open(
         configuration: configuration, keys: provider, platform: PlatformAdapter(platform),
@@ -139,9 +139,9 @@ public final class Menshen: @unchecked Sendable {
   ///
   /// - Throws: ``MenshenError`` with every problem of the document.
   @discardableResult
-  public static func check(_ policy: PolicySource) throws -> String {
+  public static func checkPolicy(_ policy: PolicySource) throws -> String {
     let document = try policy.read()
-    return try bridged { try checkPolicy(policy: document) }
+    return try bridged { try MenshenInternal.checkPolicy(policy: document) }
   }
 
   /// Verifies a ledger that ``Session/exportLedger()`` gave, without the store.

@@ -40,11 +40,14 @@ class SessionTest {
 
                 val permit = fixture.permit(session)
                 assertTrue(session.isAllowed(LOCATION))
+                assertTrue(session.isPurposeAllowed(LOCATION))
+                assertFalse(session.isPurposeAllowed("no-such-purpose"))
                 assertNull(session.whyNot(LOCATION))
 
                 assertEquals(42, session.withFeature(permit) { it.read { 42 } })
                 assertInstanceOf(Withdrawal.Done::class.java, session.withdraw(LOCATION))
                 assertFalse(session.isAllowed(LOCATION))
+                assertFalse(session.isPurposeAllowed(LOCATION))
                 assertEquals(listOf(LOCATION), session.maintain().shredded)
             }
         }
@@ -341,7 +344,7 @@ class SessionTest {
         val wrong = assertThrows(MenshenException::class.java) { Menshen.checkPolicy("{ \"id\": 7 }".encodeToByteArray()) }
         assertEquals(ErrorCode.POLICY, wrong.code)
         assertTrue(wrong.problems.isNotEmpty())
-        assertTrue(wrong.problems.all { it.line >= 1 && it.column >= 1 && it.text.isNotBlank() }, wrong.problems.toString())
+        assertTrue(wrong.problems.all { it.line >= 1 && it.column >= 1 && it.message.isNotBlank() }, wrong.problems.toString())
     }
 
     @Test
