@@ -85,7 +85,8 @@ class Flow internal constructor(
         private set
 
     /**
-     * Takes the answer to the current step and moves on. An answer counts when this returned.
+     * Takes the answer to the current step and moves on. An answer counts when this returned, unless another version of the
+     * policy came since the step was shown: then nothing is written, and what is asked now is returned.
      *
      * @return what is to be done next.
      * @throws MenshenException the answer does not fit the step, or it could not be written; the step then stays.
