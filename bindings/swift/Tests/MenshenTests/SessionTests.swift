@@ -42,7 +42,7 @@ final class SessionTests: XCTestCase {
     XCTAssertEqual(denial.identity.policyID, "minimal")
     XCTAssertEqual(denial.identity.policyVersion, "1.0.0")
     XCTAssertEqual(denial.identity.policyHash, try Menshen.checkPolicy(.file(minimalPolicy)))
-    XCTAssertEqual(denial.identity.lawPacks.map(\.id), ["cn", "eu"])
+    XCTAssertEqual(denial.identity.lawPacks.map(\.id), ["cn", "eu", "us-ca", "us-coppa"])
     for pack in denial.identity.lawPacks {
       XCTAssertEqual(pack.asOf.split(separator: "-").map(\.count), [4, 2, 2])
       XCTAssertEqual(pack.hash.count, 64)

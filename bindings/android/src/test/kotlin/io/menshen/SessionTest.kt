@@ -67,7 +67,7 @@ class SessionTest {
                 val policy = sharedTests.resolve("policies/minimal.json").readBytes()
                 assertEquals(listOf("minimal", "1.0.0"), reason.identity.let { listOf(it.policyId, it.policyVersion) })
                 assertEquals(Menshen.checkPolicy(policy), reason.identity.policyHash)
-                assertEquals(listOf("cn", "eu"), reason.identity.lawPacks.map { it.id })
+                assertEquals(listOf("cn", "eu", "us-ca", "us-coppa"), reason.identity.lawPacks.map { it.id })
                 for (pack in reason.identity.lawPacks) {
                     assertTrue(Regex("\\d{4}-\\d\\d-\\d\\d").matches(pack.asOf), pack.asOf)
                     assertTrue(Regex("[0-9a-f]{64}").matches(pack.hash), pack.hash)
