@@ -1,11 +1,52 @@
 //! The library's values as records that cross the bridge.
 
 use menshen::{
-    Answer, Denial, IdentifierAnswer, LedgerVerdict, Maintained, Offer, Outcome, Particular, Prompt, PromptKind, Put,
-    Recorded, Remedy, Step, TransportReply, UploadOutcome, UploadRequest, Value, Withdrawal,
+    Answer, Denial, Error, IdentifierAnswer, Identity, LedgerVerdict, Maintained, Offer, Outcome, Particular, Prompt,
+    PromptKind, Put, Recorded, Remedy, Step, TransportReply, UploadOutcome, UploadRequest, Value, Withdrawal,
 };
 
+use crate::error::BridgeError;
 use crate::foreign::BridgePermissionState;
+
+/// What a decision rests on.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct BridgeIdentity {
+    /// The policy's id.
+    pub policy_id: String,
+    /// Its version.
+    pub policy_version: String,
+    /// The SHA-256 of its canonical bytes, in lower-case hexadecimal.
+    pub policy_hash: String,
+    /// The law packs in force for the person.
+    pub law_packs: Vec<BridgePackIdentity>,
+}
+
+/// The identity of a law pack.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct BridgePackIdentity {
+    /// The pack's id.
+    pub id: String,
+    /// The day of the pack, ISO 8601.
+    pub as_of: String,
+    /// Its SHA-256, in lower-case hexadecimal.
+    pub hash: String,
+}
+
+impl From<&Identity> for BridgeIdentity {
+    fn from(identity: &Identity) -> Self {
+        let pack = |pack: &menshen::PackIdentity| BridgePackIdentity {
+            id: pack.id.clone(),
+            as_of: pack.as_of.clone(),
+            hash: pack.hash.clone(),
+        };
+        Self {
+            policy_id: identity.policy_id.clone(),
+            policy_version: identity.policy_version.clone(),
+            policy_hash: identity.policy_hash.clone(),
+            law_packs: identity.law_packs.iter().map(pack).collect(),
+        }
+    }
+}
 
 /// Why something is not allowed now.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -22,6 +63,8 @@ pub struct BridgeDenial {
     pub until_ms: Option<i64>,
     /// What can be done, as a stable code.
     pub remedy: String,
+    /// The policy and the law packs that decided.
+    pub identity: BridgeIdentity,
     /// The same as a sentence for the person.
     pub text: String,
 }
@@ -36,6 +79,7 @@ impl From<Denial> for BridgeDenial {
             source: denial.source,
             until_ms: denial.until_ms,
             remedy: remedy.code().to_owned(),
+            identity: denial.identity.as_ref().into(),
             text: denial.text,
         }
     }
@@ -173,9 +217,11 @@ pub enum BridgeStep {
     },
 }
 
-impl From<&Step> for BridgeStep {
-    fn from(step: &Step) -> Self {
-        match step {
+impl TryFrom<&Step> for BridgeStep {
+    type Error = BridgeError;
+
+    fn try_from(step: &Step) -> Result<Self, BridgeError> {
+        Ok(match step {
             Step::Show(prompt) => Self::Show { prompt: prompt.into() },
             Step::Offer(offers) => Self::Offer { offers: offers.iter().map(Into::into).collect() },
             Step::AskSubject => Self::AskSubject,
@@ -186,8 +232,9 @@ impl From<&Step> for BridgeStep {
             Step::Done(Outcome::Allowed(permit)) => Self::Allowed { feature: permit.feature().to_owned() },
             Step::Done(Outcome::Denied(denial)) => Self::Denied { denial: denial.clone().into() },
             Step::Done(Outcome::Finished { asks_again }) => Self::Finished { asks_again: asks_again.clone() },
-            _ => Self::Finished { asks_again: Vec::new() },
-        }
+            // A step that no layer knows must not look like an end.
+            _ => return Err(Error::Internal { what: "step" }.into()),
+        })
     }
 }
 
@@ -453,47 +500,48 @@ impl From<BridgeReply> for TransportReply {
 }
 
 /// What a reply meant.
-#[derive(Clone, Debug, uniffi::Record)]
-pub struct BridgeUploadOutcome {
-    /// `acknowledged`, `later`, `quarantined`, `cancelled`.
-    pub kind: String,
-    /// Records acknowledged or quarantined.
-    pub records: i64,
-    /// What stood in the way.
-    pub code: Option<String>,
-    /// When to try again, in milliseconds since 1970.
-    pub not_before_ms: Option<i64>,
-    /// Whether a cancelled upload arrived all the same.
-    pub delivered: bool,
+#[derive(Clone, Debug, uniffi::Enum)]
+pub enum BridgeUploadOutcome {
+    /// The receiver has them.
+    Acknowledged {
+        /// How many.
+        records: i64,
+    },
+    /// They are offered again.
+    Later {
+        /// What stood in the way.
+        code: String,
+        /// Not before this time, in milliseconds since 1970.
+        not_before_ms: i64,
+    },
+    /// Refused for good.
+    Quarantined {
+        /// How many.
+        records: i64,
+        /// What the receiver answered.
+        code: String,
+    },
+    /// A withdrawal cancelled it.
+    Cancelled {
+        /// Whether it arrived all the same.
+        delivered: bool,
+    },
 }
 
-impl From<UploadOutcome> for BridgeUploadOutcome {
-    fn from(outcome: UploadOutcome) -> Self {
-        let mut record = Self { kind: String::new(), records: 0, code: None, not_before_ms: None, delivered: false };
+impl TryFrom<UploadOutcome> for BridgeUploadOutcome {
+    type Error = BridgeError;
+
+    fn try_from(outcome: UploadOutcome) -> Result<Self, BridgeError> {
         let count = |records: usize| i64::try_from(records).unwrap_or(i64::MAX);
-        match outcome {
-            UploadOutcome::Acknowledged { records } => {
-                "acknowledged".clone_into(&mut record.kind);
-                record.records = count(records);
-                record.delivered = true;
-            }
-            UploadOutcome::Later { code, not_before_ms } => {
-                "later".clone_into(&mut record.kind);
-                record.code = Some(code.to_owned());
-                record.not_before_ms = Some(not_before_ms);
-            }
+        Ok(match outcome {
+            UploadOutcome::Acknowledged { records } => Self::Acknowledged { records: count(records) },
+            UploadOutcome::Later { code, not_before_ms } => Self::Later { code: code.to_owned(), not_before_ms },
             UploadOutcome::Quarantined { records, code } => {
-                "quarantined".clone_into(&mut record.kind);
-                record.records = count(records);
-                record.code = Some(code.to_owned());
+                Self::Quarantined { records: count(records), code: code.to_owned() }
             }
-            UploadOutcome::Cancelled { delivered } => {
-                "cancelled".clone_into(&mut record.kind);
-                record.delivered = delivered;
-            }
-            _ => "other".clone_into(&mut record.kind),
-        }
-        record
+            UploadOutcome::Cancelled { delivered } => Self::Cancelled { delivered },
+            _ => return Err(Error::Internal { what: "upload outcome" }.into()),
+        })
     }
 }
 
@@ -540,22 +588,29 @@ pub struct BridgeSnapshot {
 }
 
 /// What a verification found.
-#[derive(Clone, Debug, uniffi::Record)]
-pub struct BridgeVerdict {
-    /// `sound`, `broken`, `unreadable`.
-    pub kind: String,
-    /// The entries of a sound ledger, or the first bad one of a broken one.
-    pub number: i64,
+#[derive(Clone, Copy, Debug, uniffi::Enum)]
+pub enum BridgeVerdict {
+    /// The chain is whole.
+    Sound {
+        /// Its entries.
+        entries: i64,
+    },
+    /// It is not.
+    Broken {
+        /// The first bad entry, counted from 0.
+        sequence: i64,
+    },
+    /// It is no ledger.
+    Unreadable,
 }
 
 impl From<LedgerVerdict> for BridgeVerdict {
     fn from(verdict: LedgerVerdict) -> Self {
-        let (kind, number) = match verdict {
-            LedgerVerdict::Sound { entries } => ("sound", entries),
-            LedgerVerdict::Broken { sequence } => ("broken", sequence),
-            LedgerVerdict::Unreadable => ("unreadable", 0),
-        };
-        Self { kind: kind.to_owned(), number: signed(number) }
+        match verdict {
+            LedgerVerdict::Sound { entries } => Self::Sound { entries: signed(entries) },
+            LedgerVerdict::Broken { sequence } => Self::Broken { sequence: signed(sequence) },
+            LedgerVerdict::Unreadable => Self::Unreadable,
+        }
     }
 }
 

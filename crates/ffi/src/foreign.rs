@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use menshen::journal::AnchorError;
 use menshen::{
-    Alias, ChangeListener, DeviceClock, Identifier, IdentifierReader, KeyError, KeyProvider, KeyState, Now, Permission,
-    PermissionState, PermissionStatus, SystemClock,
+    Alias, Anchor, ChangeListener, DeviceClock, Identifier, IdentifierReader, KeyError, KeyProvider, KeyState, Now,
+    Permission, PermissionState, PermissionStatus, SystemClock,
 };
 
 /// What a host's key store could not do.
@@ -100,6 +101,15 @@ pub struct BridgeNow {
 pub trait BridgeClock: Send + Sync {
     /// The time now.
     fn now(&self) -> Result<BridgeNow, BridgeKeyError>;
+}
+
+/// A small value that a host keeps outside the store.
+#[uniffi::export(foreign)]
+pub trait BridgeAnchor: Send + Sync {
+    /// The value, if one was ever written.
+    fn read(&self) -> Result<Option<Vec<u8>>, BridgeKeyError>;
+    /// Replaces the value.
+    fn write(&self, value: Vec<u8>) -> Result<(), BridgeKeyError>;
 }
 
 /// The state of a system permission.
@@ -211,6 +221,17 @@ impl DeviceClock for Clock {
             since_boot_ms: now.since_boot_ms.saturating_add(passed),
             boot: now.boot,
         }
+    }
+}
+
+pub(crate) struct Outside(pub(crate) Arc<dyn BridgeAnchor>);
+
+impl Anchor for Outside {
+    fn read(&self) -> Result<Option<Vec<u8>>, AnchorError> {
+        self.0.read().map_err(|_| AnchorError)
+    }
+    fn write(&self, value: &[u8]) -> Result<(), AnchorError> {
+        self.0.write(value.to_vec()).map_err(|_| AnchorError)
     }
 }
 

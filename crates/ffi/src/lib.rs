@@ -1,6 +1,8 @@
-//! The bridge to Kotlin and Swift. It converts and nothing else; the API is the hand-written layer on each side.
+//! The bridge to Kotlin and Swift: values converted, host objects answered closed where they throw, flows kept for callers
+//! on several threads. The API is the hand-written layer on each side.
 
 pub mod answers;
+pub mod condition;
 pub mod error;
 pub mod foreign;
 pub mod open;

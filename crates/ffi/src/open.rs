@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use menshen::{DeviceClock, FileKeys, KeyProvider, Menshen, Platform, Policy, Store};
+use menshen::{Anchor, DeviceClock, FileKeys, KeyProvider, Menshen, Platform, Policy, Store};
 
 use crate::answers::BridgeVerdict;
+use crate::condition::{BridgeHealth, BridgeOpenReport};
 use crate::error::BridgeError;
-use crate::foreign::{BridgeClock, BridgeKeyProvider, BridgePlatform, Clock, Host, Keys};
+use crate::foreign::{BridgeAnchor, BridgeClock, BridgeKeyProvider, BridgePlatform, Clock, Host, Keys, Outside};
 use crate::session::BridgeSession;
 
 /// How to open a store.
@@ -40,6 +41,7 @@ impl BridgeMenshen {
         keys: Option<Arc<dyn BridgeKeyProvider>>,
         platform: Option<Arc<dyn BridgePlatform>>,
         clock: Option<Arc<dyn BridgeClock>>,
+        anchor: Option<Arc<dyn BridgeAnchor>>,
     ) -> Result<Arc<Self>, BridgeError> {
         let policy = Policy::read(&configuration.policy).map_err(menshen::Error::from)?;
         let markers: Vec<PathBuf> = configuration.markers.iter().map(PathBuf::from).collect();
@@ -50,6 +52,10 @@ impl BridgeMenshen {
         if let Some(clock) = clock {
             let clock: Arc<dyn DeviceClock> = Arc::new(Clock::new(clock));
             store = store.with_clock(clock);
+        }
+        if let Some(anchor) = anchor {
+            let anchor: Arc<dyn Anchor> = Arc::new(Outside(anchor));
+            store = store.with_anchor(anchor);
         }
         let keys: Arc<dyn KeyProvider> = match (keys, configuration.file_keys) {
             (Some(keys), _) => Arc::new(Keys(keys)),
@@ -71,6 +77,16 @@ impl BridgeMenshen {
     /// The session of an account.
     pub fn session(&self, account: String) -> Result<Arc<BridgeSession>, BridgeError> {
         Ok(Arc::new(BridgeSession::new(self.menshen.session(&account)?)))
+    }
+
+    /// What was found when the store was opened.
+    pub fn opened(&self) -> BridgeOpenReport {
+        self.menshen.opened().into()
+    }
+
+    /// How the store is.
+    pub fn health(&self) -> BridgeHealth {
+        self.menshen.health().into()
     }
 
     /// Makes everything recorded so far survive a power loss.

@@ -213,9 +213,14 @@ impl BridgeSession {
         Ok(self.session.next_upload()?.map(Into::into))
     }
 
+    /// When the next upload may be due, in milliseconds since 1970, if an endpoint is resting.
+    pub fn next_upload_at_ms(&self) -> Option<i64> {
+        self.session.next_upload_at()
+    }
+
     /// Takes the reply to an upload.
     pub fn upload_finished(&self, id: i64, reply: BridgeReply) -> Result<BridgeUploadOutcome, BridgeError> {
-        Ok(self.session.upload_finished(number(id), &reply.into())?.into())
+        self.session.upload_finished(number(id), &reply.into())?.try_into()
     }
 
     /// Uploads that the host must stop.
@@ -260,51 +265,49 @@ impl BridgeFlow {
     }
 
     /// Takes the flow out, if its state is one that waits, and leaves another state in its place.
-    fn take(&self, leave: impl FnOnce(BridgeStep) -> FlowState) -> Option<Box<Flow>> {
+    fn take(&self, leave: impl FnOnce(BridgeStep) -> FlowState) -> Result<Option<Box<Flow>>, BridgeError> {
         let mut state = self.lock();
-        let FlowState::Waiting(flow) = &*state else { return None };
-        let next = leave(flow.step().into());
+        let FlowState::Waiting(flow) = &*state else { return Ok(None) };
+        let next = leave(flow.step().try_into()?);
         match std::mem::replace(&mut *state, next) {
-            FlowState::Waiting(flow) => Some(flow),
-            FlowState::Answering(_) | FlowState::Over(_) => None,
+            FlowState::Waiting(flow) => Ok(Some(flow)),
+            FlowState::Answering(_) | FlowState::Over(_) => Ok(None),
         }
     }
 
-    fn take_permit(&self) -> Option<Permit> {
-        match self.take(FlowState::Over)?.into_outcome() {
-            Ok(Outcome::Allowed(permit)) => Some(permit),
-            Ok(_) => None,
-            Err(flow) => {
-                *self.lock() = FlowState::Waiting(flow);
-                None
-            }
+    fn take_permit(&self) -> Result<Permit, BridgeError> {
+        match self.take(FlowState::Over)?.map(|flow| flow.into_outcome()) {
+            Some(Ok(Outcome::Allowed(permit))) => return Ok(permit),
+            Some(Ok(_)) | None => {}
+            Some(Err(flow)) => *self.lock() = FlowState::Waiting(flow),
         }
+        Err(menshen::Error::PermitEnded.into())
     }
 }
 
 #[uniffi::export]
 impl BridgeFlow {
     /// What is to be done next; while an answer is being taken, the step that it answers.
-    pub fn step(&self) -> BridgeStep {
+    pub fn step(&self) -> Result<BridgeStep, BridgeError> {
         match &*self.lock() {
-            FlowState::Waiting(flow) => flow.step().into(),
-            FlowState::Answering(step) | FlowState::Over(step) => step.clone(),
+            FlowState::Waiting(flow) => flow.step().try_into(),
+            FlowState::Answering(step) | FlowState::Over(step) => Ok(step.clone()),
         }
     }
 
     /// Takes the answer to the current step.
     pub fn answer(&self, answer: BridgeAnswer) -> Result<BridgeStep, BridgeError> {
-        let Some(mut flow) = self.take(FlowState::Answering) else {
+        let Some(mut flow) = self.take(FlowState::Answering)? else {
             return Err(menshen::Error::UnexpectedAnswer { step: "done" }.into());
         };
-        let next = flow.answer(answer.into()).map(BridgeStep::from);
+        let next = flow.answer(answer.into()).map_err(BridgeError::from).and_then(BridgeStep::try_from);
         *self.lock() = FlowState::Waiting(flow);
-        Ok(next?)
+        next
     }
 
     /// Begins the use of the feature that the flow opened; once.
     pub fn begin(&self, limit_ms: Option<i64>) -> Result<Arc<BridgeUse>, BridgeError> {
-        let permit = self.take_permit().ok_or(menshen::Error::PermitEnded)?;
+        let permit = self.take_permit()?;
         let limit = limit_ms.map(|ms| u64::try_from(ms).unwrap_or(0));
         Ok(Arc::new(BridgeUse { using: self.session.begin(permit, limit)? }))
     }

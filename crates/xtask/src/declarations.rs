@@ -65,12 +65,17 @@ impl Reader {
                     let is_public = self.emit(&head, depth, public_by_default);
                     match (is_public, self.container(&head)) {
                         (true, Some(word)) => {
+                            let declared = self.lines.len();
                             let inherits = match (self.syntax, word) {
                                 (Syntax::Kotlin, _) | (Syntax::Swift, "protocol") => true,
                                 (Syntax::Swift, "extension") => has_word(&head, "public"),
                                 (Syntax::Swift, _) => false,
                             };
                             self.members(&head, depth + 1, inherits);
+                            // An extension that adds nothing for others, not even a protocol, is nobody's but its own.
+                            if word == "extension" && self.lines.len() == declared && !head.contains(':') {
+                                self.lines.pop();
+                            }
                         }
                         _ => self.skip('}'),
                     }
@@ -88,6 +93,11 @@ impl Reader {
                     head.clear();
                 }
                 Piece::Equals if is_declaration(&head, self.syntax) && !has_word(&head, "typealias") => {
+                    if first_keyword(&head, self.syntax) == Some("case") {
+                        // A raw value crosses to other versions and other languages.
+                        head.push_str("= ");
+                        continue;
+                    }
                     self.emit(&head, depth, public_by_default);
                     head.clear();
                     self.skip_value();
@@ -118,8 +128,7 @@ impl Reader {
                     }
                     Piece::Open('{') => self.skip('}'),
                     Piece::Open(open) => {
-                        self.skip(closing(open));
-                        constants.push_str("(…)");
+                        constants.push_str(&format!("{open}{}{}", self.inside(open), closing(open)));
                     }
                     Piece::Text(text) => constants.push_str(&text),
                     Piece::Comma => constants.push_str(", "),
@@ -443,7 +452,7 @@ public class Door private constructor(
     internal fun hidden() = 1
     private class Hidden { fun no() = 1 }
 }
-enum class Answer(val n: Int) { YES(1), NO(2) { override fun no() = 3 }; fun t() = n }
+enum class Answer(val id: String, val n: Int) { YES("yes", 1), NO("no", 2) { override fun no() = 3 }; fun t() = n }
 fun interface Listener { fun changed(generation: Long) }
 "#;
         let expected = [
@@ -452,8 +461,8 @@ fun interface Listener { fun changed(generation: Long) }
             "  suspend fun record(name: String = \"}{\", done: (Int) -> Unit = {…}): Long",
             "  val isOpen: Boolean",
             "  fun <T : Any> with(block: () -> T): T where T : Comparable<T>",
-            "enum class Answer(val n: Int)",
-            "  YES(…), NO(…)",
+            "enum class Answer(val id: String, val n: Int)",
+            "  YES(\"yes\", 1), NO(\"no\", 2)",
             "  fun t()",
             "fun interface Listener",
             "  fun changed(generation: Long)",
@@ -468,6 +477,12 @@ fun interface Listener { fun changed(generation: Long) }
 public enum Refusal: Error {
     case closed(code: String)
     var hidden: Int { 1 }
+}
+public enum Form: String {
+    /// Doc.
+    case plain
+    case keyedHash = "keyed-hash"  // A remark.
+    case other = "x", last
 }
 public protocol Keys: Sendable {
     func wrap(_ key: Data) throws -> Data
@@ -490,10 +505,18 @@ extension Door {
     public func more() {}
     func no() {}
 }
+extension Door {
+    init(_ raw: Raw) {}
+}
+extension Door: Keys {}
 "#;
         let expected = [
             "public enum Refusal: Error",
             "  case closed(code: String)",
+            "public enum Form: String",
+            "  case plain",
+            "  case keyedHash = \"keyed-hash\"",
+            "  case other = \"x\", last",
             "public protocol Keys: Sendable",
             "  func wrap(_ key: Data) throws -> Data",
             "public final class Door",
@@ -502,6 +525,7 @@ extension Door {
             "  public func record(_ name: String) async throws -> UInt64",
             "extension Door",
             "  public func more()",
+            "extension Door: Keys",
         ];
         assert_eq!(public(source, Syntax::Swift), expected);
     }

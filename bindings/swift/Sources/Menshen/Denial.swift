@@ -17,8 +17,32 @@ public struct Denial: Equatable, Sendable {
   public let until: Date?
   /// What can be done.
   public let remedy: Remedy
+  /// The policy and the law packs that decided.
+  public let identity: Identity
   /// The same in one or two sentences, in the session's locale.
   public let text: String
+}
+
+/// What a decision rests on.
+public struct Identity: Equatable, Sendable {
+  /// The policy's id.
+  public let policyID: String
+  /// Its version.
+  public let policyVersion: String
+  /// The SHA-256 of its canonical bytes, in lower-case hexadecimal.
+  public let policyHash: String
+  /// The law packs in force for the person, in the order of their ids; all of them while the place is unknown.
+  public let lawPacks: [PackIdentity]
+}
+
+/// The identity of a law pack.
+public struct PackIdentity: Equatable, Sendable, Identifiable {
+  /// The pack's id.
+  public let id: String
+  /// The day of the pack, ISO 8601.
+  public let asOf: String
+  /// Its SHA-256, in lower-case hexadecimal.
+  public let hash: String
 }
 
 /// What can be done about a denial.
@@ -44,6 +68,18 @@ extension Denial {
     self.init(
       code: denial.code, subject: denial.subject, rule: denial.rule, source: denial.source,
       until: denial.untilMs.map(Date.init(milliseconds:)),
-      remedy: Remedy(rawValue: denial.remedy) ?? .nothing, text: denial.text)
+      remedy: Remedy(rawValue: denial.remedy) ?? .nothing, identity: Identity(denial.identity),
+      text: denial.text)
+  }
+}
+
+extension Identity {
+  init(_ identity: BridgeIdentity) {
+    self.init(
+      policyID: identity.policyId, policyVersion: identity.policyVersion,
+      policyHash: identity.policyHash,
+      lawPacks: identity.lawPacks.map {
+        PackIdentity(id: $0.id, asOf: $0.asOf, hash: $0.hash)
+      })
   }
 }

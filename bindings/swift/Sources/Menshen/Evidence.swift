@@ -37,10 +37,11 @@ extension Session {
 
 extension LedgerVerdict {
   init(_ verdict: BridgeVerdict) {
-    switch verdict.kind {
-    case "sound": self = .sound(entries: Int(verdict.number))
-    case "broken": self = .broken(entry: Int(verdict.number))
-    default: self = .unreadable
-    }
+    self =
+      switch verdict {
+      case .sound(let entries): .sound(entries: Int(entries))
+      case .broken(let sequence): .broken(entry: Int(sequence))
+      case .unreadable: .unreadable
+      }
   }
 }

@@ -110,10 +110,13 @@ public final class Flow: Sendable {
   ///
   /// - Throws: ``MenshenError``: the store was closed.
   public func step() throws -> Step {
-    try step(try native.get().step())
+    let native = try native.get()
+    return try step(try bridged { try native.step() })
   }
 
-  /// Takes the answer to the current step and gives the next one. An answer counts when this returned.
+  /// Takes the answer to the current step and gives the next one. An answer counts when this returned, unless
+  /// another version of the policy came since the step was shown: then nothing is written, and what is asked now is
+  /// returned.
   ///
   /// - Throws: ``MenshenError``: the answer does not fit the step, or it could not be written; the step then
   ///   stays.

@@ -55,13 +55,15 @@ public final class Menshen: @unchecked Sendable {
   ///   - keys: What seals it.
   ///   - platform: Permissions and identifiers; without it there are none.
   ///   - clock: Clocks in place of the device's.
+  ///   - anchor: A value outside the store that shows that its files were rolled back; without one that is noticed only
+  ///     as far as `markers` and the keys show it.
   ///   - markers: Folders outside the store in which a denial is marked too, so that files rolled back
   ///     do not undo it.
-  ///   - capacity: The most bytes that the store takes; 64 MiB without it.
+  ///   - capBytes: The most bytes that the store takes; 64 MiB without it.
   /// - Throws: ``MenshenError``. Nothing in the store was changed then.
   public init(
     policy: PolicySource, store: URL, keys: Keys, platform: any Platform = BarePlatform(),
-    clock: (any DeviceClock)? = nil, markers: [URL] = [], capacity: Int? = nil
+    clock: (any DeviceClock)? = nil, anchor: (any Anchor)? = nil, markers: [URL] = [], capBytes: Int? = nil
   ) throws {
     let fileKeys: String?
     let provider: KeyAdapter?
@@ -71,11 +73,11 @@ public final class Menshen: @unchecked Sendable {
     }
     let configuration = BridgeConfiguration(
       policy: try policy.read(), store: store.path, fileKeys: fileKeys,
-      markers: markers.map(\.path), capBytes: capacity.map(Int64.init))
+      markers: markers.map(\.path), capBytes: capBytes.map(Int64.init))
     let opened = try bridged {
       try BridgeMenshen.open(
         configuration: configuration, keys: provider, platform: PlatformAdapter(platform),
-        clock: clock.map(ClockAdapter.init))
+        clock: clock.map(ClockAdapter.init), anchor: anchor.map(AnchorAdapter.init))
     }
     native = handles.hold(opened)
     self.clock = clock.map(WallClock.device) ?? .system
@@ -94,6 +96,22 @@ public final class Menshen: @unchecked Sendable {
   /// - Throws: ``MenshenError``, as ``guest()``.
   public func session(account: String) throws -> Session {
     try session(of: .named(account)) { try $0.session(account: account) }
+  }
+
+  /// What was found when the store was opened.
+  ///
+  /// - Throws: ``MenshenError``: the store was closed.
+  public func opened() throws -> OpenReport {
+    let native = try native.get()
+    return try bridged { OpenReport(native.opened()) }
+  }
+
+  /// How the store is.
+  ///
+  /// - Throws: ``MenshenError``: the store was closed.
+  public func health() throws -> Health {
+    let native = try native.get()
+    return try bridged { Health(native.health()) }
   }
 
   /// Makes everything recorded so far survive a power loss, if the device honours a sync. Blocks for as long
@@ -121,9 +139,9 @@ public final class Menshen: @unchecked Sendable {
   ///
   /// - Throws: ``MenshenError`` with every problem of the document.
   @discardableResult
-  public static func check(_ policy: PolicySource) throws -> String {
+  public static func checkPolicy(_ policy: PolicySource) throws -> String {
     let document = try policy.read()
-    return try bridged { try checkPolicy(policy: document) }
+    return try bridged { try MenshenInternal.checkPolicy(policy: document) }
   }
 
   /// Verifies a ledger that ``Session/exportLedger()`` gave, without the store.

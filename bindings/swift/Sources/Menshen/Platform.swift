@@ -6,17 +6,17 @@ internal import MenshenInternal
 /// A system permission, by the id that the policy uses.
 public enum Permission: String, CaseIterable, Sendable {
   /// Where the device is, to the street.
-  case preciseLocation = "location.precise"
+  case locationPrecise = "location.precise"
   /// Where the device is, to the district.
-  case coarseLocation = "location.coarse"
+  case locationCoarse = "location.coarse"
   /// The camera.
   case camera
   /// The microphone.
   case microphone
   /// Reading the address book.
-  case readContacts = "contacts.read"
+  case contactsRead = "contacts.read"
   /// Writing the address book.
-  case writeContacts = "contacts.write"
+  case contactsWrite = "contacts.write"
   /// The photo library.
   case photos
   /// Sending and reading text messages (Android).

@@ -6,7 +6,7 @@ internal import MenshenInternal
 /// One account of one app on one device. Every call may be made from any thread; none calls back with a lock
 /// held.
 ///
-/// Unchecked: `streams` and `onChange` are touched only under `lock`, the rest is immutable and guards itself.
+/// Unchecked: `onChange` is touched only under `lock`, the rest is immutable and guards itself.
 public final class Session: @unchecked Sendable {
   let native: Handle<BridgeSession>
   let handles: Handles
@@ -14,8 +14,8 @@ public final class Session: @unchecked Sendable {
   private let box = SnapshotBox()
   private let switches = Switches()
   private let lock = NSLock()
-  private var streams: [Int: AsyncStream<[PurposeState]>.Continuation] = [:]
-  private var nextStream = 0
+  private let streams = ConsentStreams()
+  private var lastOnChange = 0
   private var onChange: [Int: @Sendable () -> Void] = [:]
 
   init(_ native: Handle<BridgeSession>, of handles: Handles, clock: WallClock) {
@@ -35,15 +35,8 @@ public final class Session: @unchecked Sendable {
     // Still with the native session, so that what stops is in the ledger.
     switches.turn { _ in false }
     native.release()
-    let ended = lock.withLock {
-      defer { (streams, onChange) = ([:], [:]) }
-      return Array(streams.values)
-    }
-    for stream in ended { stream.finish() }
-  }
-
-  deinit {
-    for stream in streams.values { stream.finish() }
+    lock.withLock { onChange = [:] }
+    streams.finish()
   }
 
   // MARK: What is allowed
@@ -86,19 +79,13 @@ public final class Session: @unchecked Sendable {
     _ recipient: String, start: @escaping @Sendable () -> Void, stop: @escaping @Sendable () -> Void
   ) throws {
     _ = try whyNotStart(recipient)
-    // Evidence first: what cannot be ledgered does not start; what stops, stops all the same.
     switches.add(
       recipient,
-      start: { [weak self] in
-        if let self, (try? self.call { try $0.noteSdk(recipient: recipient, starts: true) }) != nil
-        {
-          start()
-        }
+      note: { [weak self] starts in
+        guard let self else { return false }
+        return (try? call { try $0.noteSdk(recipient: recipient, starts: starts) }) != nil
       },
-      stop: { [weak self] in
-        _ = try? self?.call { try $0.noteSdk(recipient: recipient, starts: false) }
-        stop()
-      })
+      start: start, stop: stop)
     turnSwitches()
   }
 
@@ -114,22 +101,7 @@ public final class Session: @unchecked Sendable {
   /// Every purpose with its state: now, and again after each change, of the locale too. The newest state replaces
   /// one that was not taken yet. Ends when the store is closed.
   public var consent: AsyncStream<[PurposeState]> {
-    let (stream, continuation) = AsyncStream.makeStream(
-      of: [PurposeState].self, bufferingPolicy: .bufferingNewest(1))
-    let id = lock.withLock {
-      nextStream += 1
-      streams[nextStream] = continuation
-      return nextStream
-    }
-    continuation.onTermination = { [weak self] _ in
-      _ = self?.lock.withLock { self?.streams.removeValue(forKey: id) }
-    }
-    if let now = try? purposes() {
-      continuation.yield(now)
-    } else {
-      continuation.finish()
-    }
-    return stream
+    streams.open(purposes)
   }
 
   /// Withdraws a purpose. The gate is closed when this returns, whatever it returns.
@@ -232,9 +204,9 @@ public final class Session: @unchecked Sendable {
   /// Has a closure run after every change, until the returned one is called.
   func afterChange(_ act: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
     let id = lock.withLock {
-      nextStream += 1
-      onChange[nextStream] = act
-      return nextStream
+      lastOnChange += 1
+      onChange[lastOnChange] = act
+      return lastOnChange
     }
     return { [weak self] in
       _ = self?.lock.withLock { self?.onChange.removeValue(forKey: id) }
@@ -243,9 +215,7 @@ public final class Session: @unchecked Sendable {
 
   fileprivate func changed() {
     settle()
-    let listening = lock.withLock { Array(streams.values) }
-    guard !listening.isEmpty, let now = try? purposes() else { return }
-    for stream in listening { stream.yield(now) }
+    streams.publish(purposes)
   }
 
   private func takeSnapshot() {

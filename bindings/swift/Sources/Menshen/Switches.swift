@@ -8,15 +8,21 @@ import Foundation
 /// closures run without the lock.
 final class Switches: @unchecked Sendable {
   typealias Action = @Sendable () -> Void
+  /// Writes down that the SDK starts or stops, and says whether it could.
+  typealias Note = @Sendable (_ starts: Bool) -> Bool
 
   private final class Switch {
     let recipient: String
+    let note: Note
     let start: Action
     let stop: Action
     var isRunning = false
 
-    init(_ recipient: String, start: @escaping Action, stop: @escaping Action) {
+    init(
+      _ recipient: String, note: @escaping Note, start: @escaping Action, stop: @escaping Action
+    ) {
       self.recipient = recipient
+      self.note = note
       self.start = start
       self.stop = stop
     }
@@ -27,8 +33,10 @@ final class Switches: @unchecked Sendable {
   private var isTurning = false
   private var turnAgain = false
 
-  func add(_ recipient: String, start: @escaping Action, stop: @escaping Action) {
-    lock.withLock { switches.append(Switch(recipient, start: start, stop: stop)) }
+  func add(
+    _ recipient: String, note: @escaping Note, start: @escaping Action, stop: @escaping Action
+  ) {
+    lock.withLock { switches.append(Switch(recipient, note: note, start: start, stop: stop)) }
   }
 
   /// Turns every switch to what is allowed. One thread at a time does it; a change that comes in
@@ -47,6 +55,8 @@ final class Switches: @unchecked Sendable {
       for one in lock.withLock({ switches }) {
         let allowed = isAllowed(one.recipient)
         if allowed == one.isRunning { continue }
+        // Evidence first: what cannot be noted does not start, and is tried again; what stops, stops all the same.
+        if !one.note(allowed) && allowed { continue }
         one.isRunning = allowed
         (allowed ? one.start : one.stop)()
       }

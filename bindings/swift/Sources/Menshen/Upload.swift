@@ -45,13 +45,20 @@ extension Session {
     try call { try $0.nextUpload().map(Upload.init) }
   }
 
+  /// When the next upload may be due, if a receiver is left alone for a while; `nil` if none is.
+  ///
+  /// - Throws: ``MenshenError``: the store was closed.
+  public func nextUploadAt() throws -> Date? {
+    try call { $0.nextUploadAtMs().map(Date.init(milliseconds:)) }
+  }
+
   /// Takes the reply to an upload. Records are acknowledged only by a complete reply of the right type that
   /// rejects nothing.
   ///
   /// - Throws: ``MenshenError``: no such upload is under way, or the store failed; the records are then offered
   ///   again.
   public func uploadFinished(_ id: Upload.ID, _ reply: Reply) throws -> UploadOutcome {
-    try call { try UploadOutcome(try $0.uploadFinished(id: id, reply: BridgeReply(reply))) }
+    try call { UploadOutcome(try $0.uploadFinished(id: id, reply: BridgeReply(reply))) }
   }
 
   /// Uploads that are with the transport and must be stopped, because a purpose in them was withdrawn.
@@ -86,18 +93,14 @@ extension BridgeReply {
 }
 
 extension UploadOutcome {
-  init(_ outcome: BridgeUploadOutcome) throws {
-    switch outcome.kind {
-    case "acknowledged": self = .acknowledged(records: Int(outcome.records))
-    case "later":
-      self = .later(
-        code: outcome.code ?? "", notBefore: Date(milliseconds: outcome.notBeforeMs ?? 0))
-    case "quarantined":
-      self = .quarantined(records: Int(outcome.records), code: outcome.code ?? "")
-    case "cancelled": self = .cancelled(delivered: outcome.delivered)
-    default:
-      throw MenshenError(
-        .internal, "an outcome that this version does not know", fields: ["what": "outcome"])
-    }
+  init(_ outcome: BridgeUploadOutcome) {
+    self =
+      switch outcome {
+      case .acknowledged(let records): .acknowledged(records: Int(records))
+      case .later(let code, let notBeforeMs):
+        .later(code: code, notBefore: Date(milliseconds: notBeforeMs))
+      case .quarantined(let records, let code): .quarantined(records: Int(records), code: code)
+      case .cancelled(let delivered): .cancelled(delivered: delivered)
+      }
   }
 }

@@ -62,15 +62,15 @@ final class ErrorTests: XCTestCase {
   func testAWrongPolicyIsToldInFullWithPlaces() async throws {
     let text = try String(contentsOf: minimalPolicy, encoding: .utf8)
       .replacingOccurrences(of: "\"legal_basis\": \"consent\"", with: "\"legal_base\": \"consent\"")
-    let error = await menshenError { try Menshen.check(.data(Data(text.utf8))) }
+    let error = await menshenError { try Menshen.checkPolicy(.data(Data(text.utf8))) }
     XCTAssertEqual(error?.code, .policy)
     XCTAssertGreaterThanOrEqual(error?.problems.count ?? 0, 2)
     for problem in error?.problems ?? [] {
       XCTAssertGreaterThan(problem.line, 0)
       XCTAssertTrue(problem.pointer.hasPrefix("/"), problem.pointer)
     }
-    XCTAssertEqual(try Menshen.check(.file(minimalPolicy)).count, 64)
-    let missing = await menshenError { try Menshen.check(.bundled("nowhere")) }
+    XCTAssertEqual(try Menshen.checkPolicy(.file(minimalPolicy)).count, 64)
+    let missing = await menshenError { try Menshen.checkPolicy(.bundled("nowhere")) }
     XCTAssertEqual(missing?.code, .io)
   }
 

@@ -39,6 +39,14 @@ final class SessionTests: XCTestCase {
     XCTAssertEqual(denial.code, "notice-not-agreed")
     XCTAssertFalse(denial.text.isEmpty)
     XCTAssertFalse(session.isAllowed("share-location"))
+    XCTAssertEqual(denial.identity.policyID, "minimal")
+    XCTAssertEqual(denial.identity.policyVersion, "1.0.0")
+    XCTAssertEqual(denial.identity.policyHash, try Menshen.checkPolicy(.file(minimalPolicy)))
+    XCTAssertEqual(denial.identity.lawPacks.map(\.id), ["cn", "eu", "us-ca", "us-coppa"])
+    for pack in denial.identity.lawPacks {
+      XCTAssertEqual(pack.asOf.split(separator: "-").map(\.count), [4, 2, 2])
+      XCTAssertEqual(pack.hash.count, 64)
+    }
   }
 
   func testAFlowGoesStepByStepAndRefusesAnAnswerToAnotherStep() async throws {
@@ -263,7 +271,7 @@ final class SessionTests: XCTestCase {
     XCTAssertFalse(session.isAllowed("share-location"))
     try await session.refresh()
     XCTAssertTrue(session.isAllowed("share-location"))
-    platform.set(.preciseLocation, .blocked)
+    platform.set(.locationPrecise, .blocked)
     try await session.refresh()
     XCTAssertFalse(session.isAllowed("share-location"))
     XCTAssertEqual(try session.whyNot("share-location")?.remedy, .systemSettings)

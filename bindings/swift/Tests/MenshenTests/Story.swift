@@ -77,7 +77,7 @@ final class Story {
     let opened = try Menshen(
       policy: .data(try step["policy"].map(document) ?? base.data), store: store,
       keys: try keys(step["keys"]?.string ?? "same"), platform: platform, clock: clock,
-      markers: [folder.at("markers")], capacity: step["cap"]?.integer.map(Int.init))
+      markers: [folder.at("markers")], capBytes: step["cap"]?.integer.map(Int.init))
     do {
       let session = try opened.guest()
       try session.setLocale("en")
@@ -126,11 +126,11 @@ final class Story {
         var flipped = whole
         flipped[at] ^= bit
         // A letter of a text may turn into another one, which is no error.
-        guard let failed = await failure({ try Menshen.check(.data(flipped)) }) else { continue }
+        guard let failed = await failure({ try Menshen.checkPolicy(.data(flipped)) }) else { continue }
         guard failed.code == .policy, failed.isTold else { return ["flipped_at": .integer(Int64(at))] }
       }
     }
-    try Menshen.check(.data(whole))
+    try Menshen.checkPolicy(.data(whole))
     return ["ok": true]
   }
 

@@ -23,7 +23,7 @@ extension Story {
   func carryOut(_ name: String, _ step: JSON) async throws -> JSON {
     switch name {
     case "check":
-      try Menshen.check(.data(try document(try need(step["policy"], "policy"))))
+      try Menshen.checkPolicy(.data(try document(try need(step["policy"], "policy"))))
     case "spoil": return try await spoil(try document(try need(step["policy"], "policy")))
     case "key-store": try script(try text(step, "answers"))
     case "fill": try disk().fill()

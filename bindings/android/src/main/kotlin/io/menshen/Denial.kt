@@ -2,6 +2,7 @@
 package io.menshen
 
 import io.menshen.internal.BridgeDenial
+import io.menshen.internal.BridgeIdentity
 
 /**
  * Why something is not allowed now.
@@ -12,6 +13,7 @@ import io.menshen.internal.BridgeDenial
  * @property source the clause of the policy, or the law's source.
  * @property untilMs when it may change by itself, in milliseconds since 1970.
  * @property remedy what can be done.
+ * @property identity the policy and the law packs that decided.
  * @property text the same in one or two sentences for the person, in the session's locale.
  */
 data class Denial(
@@ -21,8 +23,34 @@ data class Denial(
     val source: String?,
     val untilMs: Long?,
     val remedy: Remedy,
+    val identity: Identity,
     val text: String,
 )
+
+/**
+ * What a decision rests on.
+ *
+ * @property policyId the policy's id.
+ * @property policyVersion its version.
+ * @property policyHash the SHA-256 of its canonical bytes, in lower-case hexadecimal.
+ * @property lawPacks the law packs in force for the person, in the order of their ids; all of them while the place is
+ * unknown.
+ */
+data class Identity(
+    val policyId: String,
+    val policyVersion: String,
+    val policyHash: String,
+    val lawPacks: List<PackIdentity>,
+)
+
+/**
+ * The identity of a law pack.
+ *
+ * @property id the pack's id.
+ * @property asOf the day of the pack, ISO 8601.
+ * @property hash its SHA-256, in lower-case hexadecimal.
+ */
+data class PackIdentity(val id: String, val asOf: String, val hash: String)
 
 /**
  * What can be done about a denial.
@@ -60,5 +88,9 @@ internal fun BridgeDenial.toPublic(): Denial =
         source = source,
         untilMs = untilMs,
         remedy = Remedy.entries.find { it.id == remedy } ?: Remedy.NOTHING,
+        identity = identity.toPublic(),
         text = text,
     )
+
+private fun BridgeIdentity.toPublic(): Identity =
+    Identity(policyId, policyVersion, policyHash, lawPacks.map { PackIdentity(it.id, it.asOf, it.hash) })

@@ -24,8 +24,8 @@ sealed interface LedgerVerdict {
 }
 
 internal fun BridgeVerdict.toPublic(): LedgerVerdict =
-    when (kind) {
-        "sound" -> LedgerVerdict.Sound(number)
-        "broken" -> LedgerVerdict.Broken(number)
-        else -> LedgerVerdict.Unreadable
+    when (this) {
+        is BridgeVerdict.Sound -> LedgerVerdict.Sound(entries)
+        is BridgeVerdict.Broken -> LedgerVerdict.Broken(sequence)
+        is BridgeVerdict.Unreadable -> LedgerVerdict.Unreadable
     }

@@ -20,7 +20,7 @@ sealed interface Step {
     data class Show(val prompt: Prompt) : Step
 
     /** Show these switches, all off, with *agree to all* and *refuse all* alike; answer with [Answer.Switches]. */
-    data class Offers(val offers: List<Offer>) : Step
+    data class Offer(val offers: List<io.menshen.Offer>) : Step
 
     /** Ask for birth month and place, without a hint of what they decide; answer with [Answer.Subject]. */
     data object AskSubject : Step
@@ -85,7 +85,8 @@ class Flow internal constructor(
         private set
 
     /**
-     * Takes the answer to the current step and moves on. An answer counts when this returned.
+     * Takes the answer to the current step and moves on. An answer counts when this returned, unless another version of the
+     * policy came since the step was shown: then nothing is written, and what is asked now is returned.
      *
      * @return what is to be done next.
      * @throws MenshenException the answer does not fit the step, or it could not be written; the step then stays.
@@ -103,7 +104,7 @@ class Flow internal constructor(
     private fun BridgeStep.toPublic(): Step =
         when (this) {
             is BridgeStep.Show -> Step.Show(prompt.toPublic())
-            is BridgeStep.Offer -> Step.Offers(offers.map { it.toPublic() })
+            is BridgeStep.Offer -> Step.Offer(offers.map { it.toPublic() })
             is BridgeStep.AskSubject -> Step.AskSubject
             is BridgeStep.ConfirmSubject -> Step.ConfirmSubject(SubjectAnswer(born, place))
             is BridgeStep.AskSystem ->

@@ -27,48 +27,48 @@ sealed interface Keys {
  * The platform's key store: one key for each alias, that never leaves it.
  *
  * It is called from the thread that made the call, and may be called from several threads at once. It must not call the
- * library: the store waits for its answer. Whatever it throws besides a [KeyStoreException] counts as [KeyStoreException.Suspect].
+ * library: the store waits for its answer. Whatever it throws besides a [KeyException] counts as [KeyException.Suspect].
  */
 interface KeyProvider {
     /**
      * Makes a key.
      *
-     * @throws KeyStoreException [KeyStoreException.AlreadyExists] if the alias has one.
+     * @throws KeyException [KeyException.AlreadyExists] if the alias has one.
      */
     fun create(alias: String)
 
     /**
      * Seals a secret, bound to [aad]. [secret] is wiped after the call: keep no reference to it.
      *
-     * @throws KeyStoreException [KeyStoreException.NotFound] if the alias has no key.
+     * @throws KeyException [KeyException.NotFound] if the alias has no key.
      */
     fun wrap(alias: String, secret: ByteArray, aad: ByteArray): ByteArray
 
     /**
      * Opens what [wrap] sealed.
      *
-     * @throws KeyStoreException [KeyStoreException.Refused] if it was sealed with another key or other [aad].
+     * @throws KeyException [KeyException.Refused] if it was sealed with another key or other [aad].
      */
     fun unwrap(alias: String, blob: ByteArray, aad: ByteArray): ByteArray
 
     /**
      * Whether the key is there. A doubt is an exception, never a `false`.
      *
-     * @throws KeyStoreException if that cannot be told now.
+     * @throws KeyException if that cannot be told now.
      */
     fun exists(alias: String): Boolean
 
     /**
      * Every alias of this app.
      *
-     * @throws KeyStoreException if that cannot be told now.
+     * @throws KeyException if that cannot be told now.
      */
     fun list(): List<String>
 
     /**
      * Destroys a key; one that is not there is no error.
      *
-     * @throws KeyStoreException if it may still be there.
+     * @throws KeyException if it may still be there.
      */
     fun destroy(alias: String)
 
@@ -95,21 +95,21 @@ enum class KeyState {
 }
 
 /** What a key store could not do. */
-sealed class KeyStoreException(message: String) : Exception(message) {
+sealed class KeyException(message: String) : Exception(message) {
     /** There is no such key. */
-    class NotFound : KeyStoreException("no such key")
+    class NotFound : KeyException("no such key")
 
     /** There is one already. */
-    class AlreadyExists : KeyStoreException("the alias has a key already")
+    class AlreadyExists : KeyException("the alias has a key already")
 
     /** Locked, busy, or before the first unlock. */
-    class NotYet : KeyStoreException("the key store is not ready")
+    class NotYet : KeyException("the key store is not ready")
 
     /** It failed, and nobody knows why. */
-    class Suspect : KeyStoreException("the key store failed")
+    class Suspect : KeyException("the key store failed")
 
     /** What was sealed was sealed with another key. */
-    class Refused : KeyStoreException("sealed with another key")
+    class Refused : KeyException("sealed with another key")
 }
 
 internal class KeyBridge(private val keys: KeyProvider) : BridgeKeyProvider {
@@ -147,10 +147,10 @@ internal inline fun <T> guarded(call: () -> T): T =
         call()
     } catch (failed: Throwable) {
         throw when (failed) {
-            is KeyStoreException.NotFound -> BridgeKeyException.NotFound()
-            is KeyStoreException.AlreadyExists -> BridgeKeyException.AlreadyExists()
-            is KeyStoreException.NotYet -> BridgeKeyException.NotYet()
-            is KeyStoreException.Refused -> BridgeKeyException.Refused()
+            is KeyException.NotFound -> BridgeKeyException.NotFound()
+            is KeyException.AlreadyExists -> BridgeKeyException.AlreadyExists()
+            is KeyException.NotYet -> BridgeKeyException.NotYet()
+            is KeyException.Refused -> BridgeKeyException.Refused()
             else -> BridgeKeyException.Suspect()
         }
     }

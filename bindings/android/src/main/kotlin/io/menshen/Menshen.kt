@@ -66,6 +66,12 @@ class Menshen private constructor(
         return kept
     }
 
+    /** What was found when the store was opened. */
+    fun opened(): OpenReport = bridged { native.opened() }.toPublic()
+
+    /** How the store is. */
+    fun health(): Health = bridged { native.health() }.toPublic()
+
     /**
      * Makes everything recorded so far survive a power loss, if the device honours a sync.
      *
@@ -88,6 +94,8 @@ class Menshen private constructor(
          * Opens a store under a policy.
          *
          * @param clock the device's clocks; the system's own if null.
+         * @param anchor a value outside the store that shows that its files were rolled back; without one that is noticed
+         * only as far as [Configuration.markers] and the keys show it.
          * @throws MenshenException the policy is wrong, or the store is in use, read-only, full, or no store; nothing
          * in it was changed then.
          */
@@ -96,6 +104,7 @@ class Menshen private constructor(
             keys: Keys,
             platform: Platform = Platform.None,
             clock: DeviceClock? = null,
+            anchor: Anchor? = null,
         ): Menshen {
             val bridge =
                 BridgeConfiguration(
@@ -106,7 +115,16 @@ class Menshen private constructor(
                     capBytes = configuration.capBytes,
                 )
             val provider = (keys as? Keys.Provider)?.keys?.let(::KeyBridge)
-            val native = bridged { BridgeMenshen.open(bridge, provider, PlatformBridge(platform), clock?.let(::ClockBridge)) }
+            val native =
+                bridged {
+                    BridgeMenshen.open(
+                        bridge,
+                        provider,
+                        PlatformBridge(platform),
+                        clock?.let(::ClockBridge),
+                        anchor?.let(::AnchorBridge),
+                    )
+                }
             return Menshen(native, clock)
         }
 

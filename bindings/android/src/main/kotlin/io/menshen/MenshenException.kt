@@ -23,7 +23,7 @@ class MenshenException internal constructor(
  * One thing wrong with a policy document.
  *
  * @property code a stable code in kebab-case.
- * @property text what is wrong.
+ * @property message what is wrong.
  * @property pointer where, as a JSON pointer.
  * @property line the line, counted from 1.
  * @property column the column, counted from 1.
@@ -31,7 +31,7 @@ class MenshenException internal constructor(
  */
 data class PolicyProblem(
     val code: String,
-    val text: String,
+    val message: String,
     val pointer: String,
     val line: Int,
     val column: Int,

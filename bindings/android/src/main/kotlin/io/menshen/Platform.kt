@@ -12,19 +12,19 @@ import io.menshen.internal.BridgePlatform
  */
 interface Platform {
     /** The state of a system permission now. Reading it is not reading the person's data. */
-    fun permission(permission: Permission): PermissionState
+    fun state(permission: Permission): PermissionState
 
     /**
      * The raw identifier, or null where the device has none or refuses it. Called only through an open gate and for
      * a declared form that needs the value.
      */
-    fun identifier(identifier: Identifier): String?
+    fun read(identifier: Identifier): String?
 
     /** A device without permissions and identifiers, as a server is. */
     object None : Platform {
-        override fun permission(permission: Permission): PermissionState = PermissionState.BLOCKED
+        override fun state(permission: Permission): PermissionState = PermissionState.BLOCKED
 
-        override fun identifier(identifier: Identifier): String? = null
+        override fun read(identifier: Identifier): String? = null
     }
 }
 
@@ -171,11 +171,11 @@ internal class PlatformBridge(private val platform: Platform) : BridgePlatform {
     override fun permission(permission: String): BridgePermissionState {
         // A permission that this version doesn't know can't be looked up, so it isn't there.
         val known = Permission.of(permission) ?: return BridgePermissionState.BLOCKED
-        return guarded { platform.permission(known) }.toBridge()
+        return guarded { platform.state(known) }.toBridge()
     }
 
     override fun identifier(identifier: String): String? =
-        Identifier.of(identifier)?.let { known -> guarded { platform.identifier(known) } }
+        Identifier.of(identifier)?.let { known -> guarded { platform.read(known) } }
 }
 
 internal class ClockBridge(private val clock: DeviceClock) : BridgeClock {

@@ -72,7 +72,7 @@ internal suspend fun drive(screen: Screen, start: () -> Flow): Step {
 private suspend fun Screen.perform(step: Step): Answer? =
     when (step) {
         is Step.Show -> if (show(step.prompt)) Answer.Yes else Answer.No
-        is Step.Offers -> Answer.Switches(offer(step.offers))
+        is Step.Offer -> Answer.Switches(offer(step.offers))
         is Step.AskSubject -> Answer.Subject(askSubject())
         is Step.ConfirmSubject -> if (confirmSubject(step.subject)) Answer.Yes else Answer.No
         is Step.AskSystem -> Answer.System(askSystem(step.permission, step.text))

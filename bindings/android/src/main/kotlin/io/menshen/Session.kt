@@ -16,9 +16,9 @@ import kotlin.time.Duration
 /**
  * One account of one app on one device. Safe to use from several threads.
  *
- * The suspending functions may be called from the main thread. The others read or write the store, except [isAllowed] and
- * [consent], which answer from memory. After [Menshen.close] nothing is allowed and every other call throws
- * [ErrorCode.CLOSED].
+ * The suspending functions may be called from the main thread. The others read or write the store, except [isAllowed],
+ * [isPurposeAllowed] and [consent], which answer from memory. After [Menshen.close] nothing is allowed and every other call
+ * throws [ErrorCode.CLOSED].
  */
 class Session internal constructor(
     private val native: BridgeSession,
@@ -57,7 +57,10 @@ class Session internal constructor(
      * input or output. A name that the policy lacks is not allowed, nor is anything once the answers have expired; call
      * [refresh] when the app comes to the front.
      */
-    fun isAllowed(feature: String): Boolean = answers.allows(feature, nowMs())
+    fun isAllowed(feature: String): Boolean = answers.isAllowed(feature, nowMs())
+
+    /** Whether a purpose is allowed, from memory as [isAllowed]. */
+    fun isPurposeAllowed(purpose: String): Boolean = answers.isPurposeAllowed(purpose, nowMs())
 
     private fun nowMs(): Long =
         if (clock == null) {
@@ -184,12 +187,11 @@ class Session internal constructor(
      */
     fun whenAllowed(recipient: String, start: () -> Unit, stop: () -> Unit) {
         whyNotStart(recipient)
-        // Evidence first: what cannot be ledgered does not start; what stops, stops all the same.
-        val noted = { starts: Boolean -> runCatching { bridged { native.noteSdk(recipient, starts) } }.isSuccess }
         switches.add(
             isAllowed = { !ended && whyNotStart(recipient) == null },
-            start = { if (noted(true)) start() },
-            stop = { noted(false).also { stop() } },
+            note = { starts -> runCatching { bridged { native.noteSdk(recipient, starts) } }.isSuccess },
+            start = start,
+            stop = stop,
         )
     }
 
@@ -234,6 +236,9 @@ class Session internal constructor(
      * @throws MenshenException the store failed.
      */
     fun nextUpload(): Upload? = bridged { native.nextUpload() }?.toPublic()
+
+    /** When the next upload may be due, in milliseconds since 1970, if a receiver is left alone for a while; null if none is. */
+    fun nextUploadAtMs(): Long? = bridged { native.nextUploadAtMs() }
 
     /**
      * Takes the reply to an upload.

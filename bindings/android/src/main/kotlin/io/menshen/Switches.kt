@@ -9,15 +9,21 @@ import java.util.concurrent.atomic.AtomicInteger
  * is at it leaves the work to that one.
  */
 internal class Switches(private val publish: () -> Unit) {
-    private class Switch(val isAllowed: () -> Boolean, val start: () -> Unit, val stop: () -> Unit) {
+    private class Switch(
+        val isAllowed: () -> Boolean,
+        val note: (starts: Boolean) -> Boolean,
+        val start: () -> Unit,
+        val stop: () -> Unit,
+    ) {
         var running = false
     }
 
     private val switches = CopyOnWriteArrayList<Switch>()
     private val turns = AtomicInteger()
 
-    fun add(isAllowed: () -> Boolean, start: () -> Unit, stop: () -> Unit) {
-        switches += Switch(isAllowed, start, stop)
+    /** @param note writes down that it starts or stops, and says whether it could. */
+    fun add(isAllowed: () -> Boolean, note: (starts: Boolean) -> Boolean, start: () -> Unit, stop: () -> Unit) {
+        switches += Switch(isAllowed, note, start, stop)
         settle()
     }
 
@@ -39,6 +45,8 @@ internal class Switches(private val publish: () -> Unit) {
                 false
             }
         if (allowed == switch.running) return
+        // Evidence first: what cannot be noted does not start, and is tried again; what stops, stops all the same.
+        if (!switch.note(allowed) && allowed) return
         // Set first: one that fails half-way through its start must be stopped all the same.
         switch.running = allowed
         contained(if (allowed) switch.start else switch.stop)

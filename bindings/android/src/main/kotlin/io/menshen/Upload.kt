@@ -80,9 +80,9 @@ internal fun Reply.toBridge(): BridgeReply =
     }
 
 internal fun BridgeUploadOutcome.toPublic(): UploadOutcome =
-    when (kind) {
-        "acknowledged" -> UploadOutcome.Acknowledged(records)
-        "quarantined" -> UploadOutcome.Quarantined(records, code.orEmpty())
-        "cancelled" -> UploadOutcome.Cancelled(delivered)
-        else -> UploadOutcome.Later(code.orEmpty(), notBeforeMs ?: 0)
+    when (this) {
+        is BridgeUploadOutcome.Acknowledged -> UploadOutcome.Acknowledged(records)
+        is BridgeUploadOutcome.Later -> UploadOutcome.Later(code, notBeforeMs)
+        is BridgeUploadOutcome.Quarantined -> UploadOutcome.Quarantined(records, code)
+        is BridgeUploadOutcome.Cancelled -> UploadOutcome.Cancelled(delivered)
     }

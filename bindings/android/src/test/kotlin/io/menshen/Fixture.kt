@@ -20,8 +20,10 @@ internal class Fixture(patch: String = "{}") : AutoCloseable {
     /** The one opened last. */
     lateinit var menshen: Menshen
 
-    fun open(keys: Keys = Keys.FileKeys(root.resolve("keys"))): Menshen =
-        Menshen.open(Configuration(policy, root.resolve("store")), keys, host, clock).also { menshen = it }
+    val store: File = root.resolve("store")
+
+    fun open(keys: Keys = Keys.FileKeys(root.resolve("keys")), anchor: Anchor? = null): Menshen =
+        Menshen.open(Configuration(policy, store), keys, host, clock, anchor).also { menshen = it }
 
     override fun close() {
         if (::menshen.isInitialized) menshen.close()

@@ -8,9 +8,9 @@ internal class Host : Platform {
     val permissions = ConcurrentHashMap<Permission, PermissionState>()
     val reads = AtomicInteger()
 
-    override fun permission(permission: Permission): PermissionState = permissions[permission] ?: PermissionState.NOT_ASKED
+    override fun state(permission: Permission): PermissionState = permissions[permission] ?: PermissionState.NOT_ASKED
 
-    override fun identifier(identifier: Identifier): String {
+    override fun read(identifier: Identifier): String {
         reads.incrementAndGet()
         return raw(identifier)
     }

@@ -37,7 +37,7 @@ class HostTest {
                 fixture.permit(fixture.open(Keys.Provider(keys)).guest())
                 fixture.menshen.close()
 
-                for (failure in listOf(KeyStoreException.NotYet(), IllegalStateException(CANARY), StackOverflowError(CANARY))) {
+                for (failure in listOf(KeyException.NotYet(), IllegalStateException(CANARY), StackOverflowError(CANARY))) {
                     keys.answer = MemoryKeys.Answer.Throws(failure)
                     val session = fixture.open(Keys.Provider(keys)).guest()
                     assertFalse(session.isAllowed(LOCATION))
@@ -57,9 +57,9 @@ class HostTest {
         withFixture { fixture ->
             val throwing =
                 object : Platform {
-                    override fun permission(permission: Permission): PermissionState = error(CANARY)
+                    override fun state(permission: Permission): PermissionState = error(CANARY)
 
-                    override fun identifier(identifier: Identifier): String = error(CANARY)
+                    override fun read(identifier: Identifier): String = error(CANARY)
                 }
             val policy = sharedTests.resolve("policies/minimal.json").readBytes()
             val keys = Keys.FileKeys(fixture.root.resolve("keys"))
@@ -121,9 +121,9 @@ class HostTest {
         withFixture { fixture ->
             val platform =
                 object : Platform {
-                    override fun permission(permission: Permission) = PermissionState.GRANTED
+                    override fun state(permission: Permission) = PermissionState.GRANTED
 
-                    override fun identifier(identifier: Identifier) = "id-\uD83D"
+                    override fun read(identifier: Identifier) = "id-\uD83D"
                 }
             val policy = sharedTests.resolve("policies/minimal.json").readBytes()
             val keys = Keys.FileKeys(fixture.root.resolve("keys"))
@@ -165,12 +165,12 @@ class HostTest {
                 val asked = ConcurrentLinkedQueue<Thread>()
                 val platform =
                     object : Platform {
-                        override fun permission(permission: Permission): PermissionState {
+                        override fun state(permission: Permission): PermissionState {
                             asked += Thread.currentThread()
                             return PermissionState.GRANTED
                         }
 
-                        override fun identifier(identifier: Identifier): String? = null
+                        override fun read(identifier: Identifier): String? = null
                     }
                 val policy = sharedTests.resolve("policies/minimal.json").readBytes()
                 val keys = Keys.FileKeys(fixture.root.resolve("keys"))

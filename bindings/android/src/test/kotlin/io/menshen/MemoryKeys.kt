@@ -27,13 +27,13 @@ internal class MemoryKeys : KeyProvider {
 
     private inline fun <T> working(act: () -> T): T =
         when (val answer = answer) {
-            is Answer.NotYet -> throw KeyStoreException.NotYet()
+            is Answer.NotYet -> throw KeyException.NotYet()
             is Answer.Throws -> throw answer.thrown
             is Answer.AlreadyExists, null -> act()
         }
 
     private fun cipher(alias: String, mode: Int, nonce: ByteArray?): Cipher {
-        val key = keys[alias] ?: throw KeyStoreException.NotFound()
+        val key = keys[alias] ?: throw KeyException.NotFound()
         val cipher = Cipher.getInstance("AES/GCM/NoPadding")
         if (nonce == null) cipher.init(mode, key) else cipher.init(mode, key, GCMParameterSpec(128, nonce))
         return cipher
@@ -41,9 +41,9 @@ internal class MemoryKeys : KeyProvider {
 
     override fun create(alias: String): Unit =
         working {
-            if (answer is Answer.AlreadyExists) throw KeyStoreException.AlreadyExists()
+            if (answer is Answer.AlreadyExists) throw KeyException.AlreadyExists()
             val key = KeyGenerator.getInstance("AES").apply { init(256) }.generateKey()
-            if (keys.putIfAbsent(alias, key) != null) throw KeyStoreException.AlreadyExists()
+            if (keys.putIfAbsent(alias, key) != null) throw KeyException.AlreadyExists()
         }
 
     override fun wrap(alias: String, secret: ByteArray, aad: ByteArray): ByteArray =
@@ -60,7 +60,7 @@ internal class MemoryKeys : KeyProvider {
             try {
                 cipher.doFinal(blob, NONCE, blob.size - NONCE)
             } catch (_: AEADBadTagException) {
-                throw KeyStoreException.Refused()
+                throw KeyException.Refused()
             }
         }
 

@@ -40,11 +40,14 @@ class SessionTest {
 
                 val permit = fixture.permit(session)
                 assertTrue(session.isAllowed(LOCATION))
+                assertTrue(session.isPurposeAllowed(LOCATION))
+                assertFalse(session.isPurposeAllowed("no-such-purpose"))
                 assertNull(session.whyNot(LOCATION))
 
                 assertEquals(42, session.withFeature(permit) { it.read { 42 } })
                 assertInstanceOf(Withdrawal.Done::class.java, session.withdraw(LOCATION))
                 assertFalse(session.isAllowed(LOCATION))
+                assertFalse(session.isPurposeAllowed(LOCATION))
                 assertEquals(listOf(LOCATION), session.maintain().shredded)
             }
         }
@@ -60,6 +63,15 @@ class SessionTest {
                 assertEquals(Remedy.REQUEST, reason.remedy)
                 assertTrue(reason.text.isNotBlank())
                 assertEquals(listOf(PromptKind.NOTICE), screen.shown.map { it.kind })
+
+                val policy = sharedTests.resolve("policies/minimal.json").readBytes()
+                assertEquals(listOf("minimal", "1.0.0"), reason.identity.let { listOf(it.policyId, it.policyVersion) })
+                assertEquals(Menshen.checkPolicy(policy), reason.identity.policyHash)
+                assertEquals(listOf("cn", "eu", "us-ca", "us-coppa"), reason.identity.lawPacks.map { it.id })
+                for (pack in reason.identity.lawPacks) {
+                    assertTrue(Regex("\\d{4}-\\d\\d-\\d\\d").matches(pack.asOf), pack.asOf)
+                    assertTrue(Regex("[0-9a-f]{64}").matches(pack.hash), pack.hash)
+                }
             }
         }
 
@@ -332,7 +344,7 @@ class SessionTest {
         val wrong = assertThrows(MenshenException::class.java) { Menshen.checkPolicy("{ \"id\": 7 }".encodeToByteArray()) }
         assertEquals(ErrorCode.POLICY, wrong.code)
         assertTrue(wrong.problems.isNotEmpty())
-        assertTrue(wrong.problems.all { it.line >= 1 && it.column >= 1 && it.text.isNotBlank() }, wrong.problems.toString())
+        assertTrue(wrong.problems.all { it.line >= 1 && it.column >= 1 && it.message.isNotBlank() }, wrong.problems.toString())
     }
 
     @Test

@@ -9,6 +9,7 @@ import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.RepeatedTest
 import org.junit.jupiter.api.Test
@@ -89,6 +90,7 @@ class UploaderTest {
             val report = Uploader(session, timeout = 5.seconds).upload()
             assertEquals(0, report.acknowledged)
             assertEquals(1, report.later)
+            assertEquals(report.notBeforeMs, session.nextUploadAtMs())
             assertEquals(1, receiver.requests.size, "it was sent more than once")
         }
 
@@ -96,6 +98,7 @@ class UploaderTest {
     fun `a whole reply acknowledges`(): Unit =
         uploadTo(reply("$protobuf\r\ncontent-length: 0")) { session, receiver ->
             assertEquals(UploadReport(acknowledged = 1), Uploader(session).upload())
+            assertNull(session.nextUploadAtMs())
             assertEquals(UploadReport(), Uploader(session).upload())
             val head = receiver.requests.single().lowercase()
             assertTrue(head.startsWith("post /v1/logs http/1.1\r\n"), head)

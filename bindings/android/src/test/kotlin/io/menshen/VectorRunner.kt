@@ -126,7 +126,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
         val isSentence = { text: String? -> text.orEmpty().trim().contains(' ') }
         return isSentence(failed.message) &&
             (failed.code == ErrorCode.POLICY) == failed.problems.isNotEmpty() &&
-            failed.problems.all { isSentence(it.text) && it.line > 0 && it.column > 0 }
+            failed.problems.all { isSentence(it.message) && it.line > 0 && it.column > 0 }
     }
 
     private fun describe(failed: MenshenException) =
@@ -338,7 +338,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
     private fun name(step: Step): String? =
         when (step) {
             is Step.Show -> "show"
-            is Step.Offers -> "offer"
+            is Step.Offer -> "offer"
             is Step.AskSubject -> "ask-subject"
             is Step.ConfirmSubject -> "confirm-subject"
             is Step.AskSystem -> "ask-system"
