@@ -11,7 +11,7 @@ use crate::consent::Refusal;
 use crate::core::Core;
 use crate::entry::{SubjectKnownBy, What};
 use crate::error::Error;
-use crate::next::{Goal, Inquiry, Next, permission_key};
+use crate::next::{Asked, Goal, Inquiry, Next};
 use crate::platform::PermissionState;
 use crate::prompt::{Offer, Prompt, PromptKind};
 use crate::session::Session;
@@ -24,7 +24,7 @@ pub struct Flow {
     goal: Goal,
     step: Step,
     /// What this flow has already asked; nothing is asked twice in one flow.
-    asked: BTreeSet<String>,
+    asked: BTreeSet<Asked>,
     asks_again: Vec<String>,
     /// The policies under which the step was computed: an answer to another text does not count.
     shown_under: String,
@@ -116,7 +116,7 @@ impl Flow {
                 for offer in &offers {
                     let yes = on.contains(&offer.purpose);
                     self.answer_purpose(&offer.purpose, yes, ConsentKind::General, offer)?;
-                    self.asked.insert(offer.purpose.clone());
+                    self.asked.insert(Asked::Purpose(offer.purpose.clone()));
                 }
             }
             (Step::AskSubject, Answer::Subject { born, place }) => {
@@ -130,7 +130,7 @@ impl Flow {
             (Step::ConfirmSubject { born, place }, Answer::Yes) => {
                 let (born, place) = (born.clone(), place.clone());
                 self.session.know_subject(&born, &place, SubjectKnownBy::Asked)?;
-                self.asked.insert("subject".to_owned());
+                self.asked.insert(Asked::Subject);
             }
             (Step::ConfirmSubject { .. }, Answer::No) => {
                 self.step = Step::AskSubject;
@@ -142,7 +142,7 @@ impl Flow {
                 self.session.with_core(|core, shared| {
                     core.commit(shared, vec![What::PermissionAnswered { permission, granted }])
                 })?;
-                self.asked.insert(permission_key(permission));
+                self.asked.insert(Asked::Permission(permission));
             }
             (step, _) => return Err(Error::UnexpectedAnswer { step: step.name() }),
         }
@@ -158,19 +158,19 @@ impl Flow {
                     let policy = Arc::clone(&core.policy);
                     core.accept_policy(shared, &policy, shown)
                 })?;
-                self.asked.insert("notice".to_owned());
+                self.asked.insert(Asked::Notice);
             }
             PromptKind::Notice => {
                 self.session.with_core(|core, shared| {
                     let policy = core.policy.hash().to_owned();
                     core.commit(shared, vec![What::NoticeDeclined { policy, shown }])
                 })?;
-                self.asked.insert("notice".to_owned());
+                self.asked.insert(Asked::Notice);
             }
             PromptKind::ChangedPolicy => {
                 self.asks_again =
                     self.session.with_core(|core, shared| core.answer_changed_policy(shared, yes, shown))?;
-                self.asked.insert("changed-policy".to_owned());
+                self.asked.insert(Asked::ChangedPolicy);
             }
             PromptKind::Purpose | PromptKind::SeparateConsent => {
                 let purpose = prompt.purpose.clone().unwrap_or_default();
@@ -186,7 +186,7 @@ impl Flow {
                         core.deny(shared, &purpose, Refusal::Refused(shown)).map(|_| ())
                     }
                 })?;
-                self.asked.insert(purpose);
+                self.asked.insert(Asked::Purpose(purpose));
             }
         }
         Ok(())
