@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use menshen_journal::{Alias, Domain, Journal, Label, LabelKind, NewEntry, Now, Verdict as LedgerVerdict};
+use menshen_journal::{Domain, Journal, Label, LabelKind, NewEntry, Now, Verdict as LedgerVerdict};
 use menshen_policy::document::{LegalBasis, Permission, Text};
 use menshen_policy::{Change, Identity, Policy, RulesInForce};
 
@@ -293,12 +293,12 @@ impl Core {
         self.missing_keys.clear();
         self.unknown_keys.clear();
         for (purpose, state) in &self.state.purposes {
-            let Some(alias) = state.alias.as_deref().and_then(|alias| Alias::parse(alias).ok()) else { continue };
+            let Some(alias) = &state.alias else { continue };
             // The names of labels stand in clear: a domain counts only with the key that the signed entry names.
             let is_its_own = self.domain(&shared.journal, purpose).is_ok_and(|domain| {
-                domain.and_then(|domain| shared.journal.alias(&domain)).is_some_and(|known| known == alias)
+                domain.and_then(|domain| shared.journal.alias(&domain)).is_some_and(|known| known == *alias)
             });
-            match shared.keys.exists(&alias) {
+            match shared.keys.exists(alias) {
                 Ok(true) if is_its_own => {}
                 Ok(_) => {
                     self.missing_keys.insert(purpose.clone());
@@ -356,10 +356,10 @@ impl Core {
 
     /// The index of the rules under which something is decided, and the entry that introduces them if they are new.
     pub(crate) fn context(&self, identity: &Identity) -> (u32, Option<What>) {
-        if let Some(at) = self.state.contexts.iter().position(|known| known == identity) {
-            return (u32::try_from(at).unwrap_or(u32::MAX), None);
+        if let Some((index, _)) = self.state.contexts.iter().find(|(_, known)| *known == identity) {
+            return (*index, None);
         }
-        let index = u32::try_from(self.state.contexts.len()).unwrap_or(u32::MAX);
+        let index = self.state.next_context();
         (index, Some(What::Context { index, context: identity.clone() }))
     }
 

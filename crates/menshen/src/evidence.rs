@@ -195,7 +195,7 @@ impl Session {
                     _ => continue,
                 };
                 // What was agreed to, under the version it was agreed to: a later one changes no receipt.
-                let under = usize::try_from(context).ok().and_then(|at| core.state.contexts.get(at));
+                let under = core.state.contexts.get(&context);
                 let Some(under) = under else { continue };
                 let named =
                     |name: Option<&Text>, id: &String| name.map_or_else(|| id.clone(), |t| core.local(t).to_owned());
