@@ -220,14 +220,14 @@ pub(crate) fn prompt_words(locale: &str) -> PromptWords {
     }
 }
 
-/// A length of time in words, rounded down to its largest unit.
+/// A length of time in words, rounded up to its largest unit: nothing is kept longer than it is told.
 pub(crate) fn span(locale: &str, seconds: u64) -> String {
-    let (count, unit) = match seconds {
-        0..3600 => (seconds / 60, ("minutes", "分钟", "分鐘")),
-        3600..172_800 => (seconds / 3600, ("hours", "小时", "小時")),
-        _ => (seconds / 86_400, ("days", "天", "天")),
+    let (count, one, many, simplified, traditional) = match seconds {
+        0..3600 => (seconds.div_ceil(60), "minute", "minutes", "分钟", "分鐘"),
+        3600..172_800 => (seconds.div_ceil(3600), "hour", "hours", "小时", "小時"),
+        _ => (seconds.div_ceil(86_400), "day", "days", "天", "天"),
     };
-    format!("{count} {}", pick(locale, unit.0, unit.1, unit.2))
+    format!("{count} {}", pick(locale, if count == 1 { one } else { many }, simplified, traditional))
 }
 
 /// A moment in UTC as `2026-03-16 10:20 UTC`.
@@ -290,6 +290,16 @@ mod tests {
         for sentence in sentences.chain(words) {
             assert!(!sentence.replace("11:20", "").contains([',', ';', ':', '!', '?']), "{sentence}");
         }
+    }
+
+    #[test]
+    fn the_longest_time_that_something_is_kept_is_never_told_shorter_than_it_is() {
+        let told = [30, 60, 61, 3600, 3601, 5 * 3600 + 59 * 60, 172_800, 172_801, 2_592_000].map(|s| span("en", s));
+        let expected = [
+            "1 minute", "1 minute", "2 minutes", "1 hour", "2 hours", "6 hours", "2 days", "3 days", "30 days",
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(span("zh-Hans", 30), "1 分钟");
     }
 
     #[test]
