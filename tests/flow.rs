@@ -11,7 +11,7 @@
 mod bench;
 
 use bench::{Bench, POLICY};
-use menshen::{Answer, Session, Step};
+use menshen::{Answer, Outcome, Remedy, Session, Step, Trigger};
 use serde_json::{Value, json};
 
 /// Goes through the first launch with a yes to everything, and gives the names of the steps and of what was offered.
@@ -43,4 +43,32 @@ fn a_purpose_may_be_named_as_the_flow_names_its_own_questions() {
     let seen = launch(&session);
     assert!(seen.contains(&"notice".to_owned()) && seen.contains(&"subject".to_owned()), "{seen:?}");
     assert!(session.is_purpose_allowed("notice") && session.is_purpose_allowed("subject"));
+}
+
+#[test]
+fn an_age_and_place_that_the_app_supplies_are_not_asked_for() {
+    let menshen = Bench::under(json!({ "subject": { "age_and_place": "supplied" } })).open();
+    let session = menshen.guest().unwrap();
+    let seen = launch(&session);
+    assert!(!seen.contains(&"ask-subject".to_owned()), "{seen:?}");
+    let Outcome::Denied(denial) = session.request("messages", Trigger::Tap).unwrap().into_outcome().unwrap() else {
+        panic!("nobody knows the age yet");
+    };
+    assert_eq!((denial.code, denial.remedy), ("subject-not-supplied", Remedy::Nothing));
+    assert_eq!(denial.text, "Messages is off until the app knows your age and place.");
+    assert_eq!(session.why_not("messages").unwrap().unwrap().code, "subject-not-supplied");
+
+    session.supply_subject("1990-05", "JP").unwrap();
+    assert!(session.is_allowed("messages"));
+}
+
+#[test]
+fn a_policy_that_takes_signing_in_or_use_as_agreement_is_asked_for_all_the_same() {
+    for mode in ["login", "continued-use"] {
+        let menshen = Bench::under(json!({ "acceptance": { "mode": mode } })).open();
+        let session = menshen.guest().unwrap();
+        assert!(!session.is_allowed("messages"), "{mode}");
+        let flow = session.request("messages", Trigger::Tap).unwrap();
+        assert!(matches!(flow.step(), Step::Show(prompt) if prompt.kind == menshen::PromptKind::Notice), "{mode}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use menshen_journal::Now;
-use menshen_policy::document::{Feature, Id, LegalBasis, Permission};
+use menshen_policy::document::{Feature, Id, LegalBasis, Permission, SubjectMode};
 use menshen_policy::{Consent, Decision, Identity, Policy, PurposeId, Question, Reason, RulesInForce, Verdict};
 
 use crate::account::Status;
@@ -183,8 +183,14 @@ impl Core {
         let build = DenialBuilder { identity: decision.identity, ..build };
         let Some(reason) = decision.reasons.first() else { return build.build("not-declared", Remedy::Nothing) };
         let explanation = by.explain(reason, Some(purpose));
-        let code = if decision.missing.decisive { "subject-unknown" } else { explanation.code };
+        let code = match self.policy.document().subject.age_and_place {
+            _ if !decision.missing.decisive => explanation.code,
+            SubjectMode::Supplied => "subject-not-supplied",
+            _ => "subject-unknown",
+        };
         let remedy = match (code, reason) {
+            // The person cannot help it: the app has to tell.
+            ("subject-not-supplied", _) => Remedy::Nothing,
             ("subject-unknown", _) | (_, Reason::NoticeNotAgreed) => Remedy::Request,
             ("guardian-needed", _) => Remedy::Guardian,
             (

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use menshen_journal::Now;
-use menshen_policy::document::{ConsentKind, Giver, LegalBasis, Permission, Text};
+use menshen_policy::document::{ConsentKind, Giver, LegalBasis, Permission, SubjectMode, Text};
 use menshen_policy::{Consent, Decision, Terms, Verdict};
 
 use crate::account::Answer as NoticeAnswer;
@@ -174,8 +174,14 @@ impl Inquiry<'_> {
         let rests_on_unknown =
             |decision: &Decision<'_>| decision.missing.decisive && (decision.missing.age || decision.missing.place);
         let is_unknown = matches!(&closed, Closed::Decided { decision, .. } if rests_on_unknown(decision));
-        if (is_unknown || rests_on_unknown(&decision)) && !self.asked.contains(&Asked::Subject) {
-            return Ok(Asking::Subject);
+        if is_unknown || rests_on_unknown(&decision) {
+            // What the app knows is the app's to tell; the person is not asked for it.
+            if core.policy.document().subject.age_and_place == SubjectMode::Supplied {
+                return Ok(Asking::Denied(denial));
+            }
+            if !self.asked.contains(&Asked::Subject) {
+                return Ok(Asking::Subject);
+            }
         }
         let retry = matches!(core.state.consent(purpose, &Terms::of(declared)), Consent::Refused | Consent::Withdrawn)
             && may_ask_again

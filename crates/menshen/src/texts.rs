@@ -114,6 +114,11 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
             "在知道您的年龄和所在地之前，{name}不会启用。使用时只询问一次。",
             "在知道您的年齡和所在地之前，{name}不會啟用。使用時只詢問一次。",
         ),
+        "subject-not-supplied" => (
+            "{name} is off until the app knows your age and place.",
+            "在本应用知道您的年龄和所在地之前，{name}不会启用。",
+            "在本應用程式知道您的年齡和所在地之前，{name}不會啟用。",
+        ),
         "guardian-needed" => (
             "{name} needs the consent of a parent or guardian.",
             "{name}需要父母或监护人同意。",
@@ -252,6 +257,7 @@ mod tests {
         "consent-too-weak",
         "policy-rule",
         "subject-unknown",
+        "subject-not-supplied",
         "guardian-needed",
         "restricted",
         "ended-by-policy",
