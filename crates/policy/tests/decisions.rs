@@ -121,3 +121,17 @@ fn every_purpose_is_decided_by_its_own_rules() {
     assert_eq!(fourteen("statistics"), Verdict::Allow);
     assert_eq!(fourteen("advertising"), Verdict::Deny, "no advertising below 16");
 }
+
+#[test]
+fn a_document_that_was_once_accepted_is_read_though_a_stricter_release_would_refuse_it() {
+    let mut document: Value = serde_json::from_slice(include_bytes!("../../../tests/vectors/policy.json")).unwrap();
+    document.as_object_mut().unwrap().remove("$schema");
+    // Nobody's records go there: today's checker refuses it.
+    document["endpoints"]["own"]["recipient"] = json!("tracker");
+    let text = document.to_string();
+    assert!(Policy::read(text.as_bytes()).is_err());
+    let kept = Policy::read_kept(text.as_bytes()).unwrap();
+    assert_eq!(kept.canonical(), text.as_bytes());
+    assert!(kept.purpose_id("statistics").is_some());
+    assert!(Policy::read_kept(b"{}").is_err(), "its shape must be there");
+}
