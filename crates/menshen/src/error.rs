@@ -66,7 +66,7 @@ pub enum Error {
     },
     /// Fields given as JSON could not be read.
     BadFields {
-        /// What is wrong with them: `not-utf8`, `syntax`, `too-deep`, `not-flat`.
+        /// What is wrong with them: `not-utf8`, `syntax`, `too-deep`, `not-flat`, `duplicate-key`.
         why: &'static str,
     },
     /// The answer does not belong to the step that is shown.
