@@ -72,3 +72,53 @@ fn a_policy_that_takes_signing_in_or_use_as_agreement_is_asked_for_all_the_same(
         assert!(matches!(flow.step(), Step::Show(prompt) if prompt.kind == menshen::PromptKind::Notice), "{mode}");
     }
 }
+
+/// A text of so many characters in place of the notice's.
+fn long_notice(characters: usize) -> Value {
+    json!({ "notice": { "body": { "en": "a".repeat(characters) } } })
+}
+
+#[test]
+fn a_policy_that_can_be_read_can_be_agreed_to_and_a_longer_one_is_refused_when_it_is_read() {
+    let menshen = Bench::under(long_notice(230_000)).open();
+    let session = menshen.guest().unwrap();
+    launch(&session);
+    assert!(session.is_allowed("messages"));
+
+    let Err(menshen::Error::Policy(errors)) = Bench::under(long_notice(300_000)).try_open() else { panic!("too long") };
+    assert_eq!(errors.iter().map(|error| error.code()).collect::<Vec<_>>(), ["too-large"]);
+}
+
+#[test]
+fn what_china_asks_for_beyond_the_policy_is_said_and_can_be_asked() {
+    let statistics = json!({ "legal_basis": "legitimate-interest", "consent": null });
+    let menshen = Bench::under(json!({ "jurisdictions": ["cn"], "purposes": { "statistics": statistics } })).open();
+    let session = menshen.guest().unwrap();
+    launch(&session);
+    let denial = |session: &Session| {
+        let purposes = session.purposes().unwrap();
+        purposes.into_iter().find(|purpose| purpose.purpose == "statistics").unwrap().denial.unwrap()
+    };
+    let before = denial(&session);
+    assert_eq!((before.code, before.remedy), ("no-legitimate-interest", Remedy::Request));
+    assert_eq!(before.text, "Statistics needs your consent where you live. It asks when you use it.");
+
+    session.request_purpose("statistics").unwrap().drive(&mut |_: &Step| Answer::No).unwrap();
+    let refused = denial(&session);
+    assert_eq!((refused.code, refused.remedy), ("consent-withdrawn", Remedy::Settings));
+}
+
+#[test]
+fn a_lost_key_of_the_account_is_not_told_as_one_that_is_asked_for_again() {
+    let bench = Bench::new();
+    let (menshen, session) = bench.agreed();
+    drop((session, menshen));
+    for alias in menshen::KeyProvider::list(&bench.keys).unwrap() {
+        menshen::KeyProvider::destroy(&bench.keys, &alias).unwrap();
+    }
+    let Ok(menshen) = bench.try_open() else { return };
+    let session = menshen.guest().unwrap();
+    let denial = session.why_not("messages").unwrap().unwrap();
+    assert_eq!((denial.code, denial.remedy), ("account-key-lost", Remedy::Nothing));
+    assert_eq!(denial.text, "Messages is off because the key to your answers is gone from this device.");
+}

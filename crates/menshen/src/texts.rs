@@ -124,6 +124,16 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
             "{name}需要父母或监护人同意。",
             "{name}需要父母或監護人同意。",
         ),
+        "no-legitimate-interest" => (
+            "{name} needs your consent where you live. It asks when you use it.",
+            "在您所在的地区，{name}需要您的同意。使用时会征求同意。",
+            "在您所在的地區，{name}需要您的同意。使用時會徵求同意。",
+        ),
+        "not-declared" => (
+            "{name} is off because the privacy policy does not name it.",
+            "隐私政策没有提及{name}，因此未启用。",
+            "隱私權政策沒有提及{name}，因此未啟用。",
+        ),
         "restricted" => (
             "{name} is off because you objected to it.",
             "您已提出反对，因此{name}未启用。",
@@ -189,6 +199,16 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
             "{name} is off because its key is gone from this device. It asks again when you use it.",
             "此设备上的密钥已不存在，因此{name}未启用。使用时会重新征求同意。",
             "此裝置上的金鑰已不存在，因此{name}未啟用。使用時會重新徵求同意。",
+        ),
+        "account-key-lost" => (
+            "{name} is off because the key to your answers is gone from this device.",
+            "此设备上保管您选择的密钥已不存在，因此{name}未启用。",
+            "此裝置上保管您選擇的金鑰已不存在，因此{name}未啟用。",
+        ),
+        "ledger-unreadable" => (
+            "{name} is off because the record of your answers cannot be read right now.",
+            "暂时无法读取您的选择记录，因此{name}未启用。",
+            "暫時無法讀取您的選擇紀錄，因此{name}未啟用。",
         ),
         "ledger-broken" => (
             "{name} is off because the record of your answers is damaged.",
@@ -259,6 +279,8 @@ mod tests {
         "subject-unknown",
         "subject-not-supplied",
         "guardian-needed",
+        "no-legitimate-interest",
+        "not-declared",
         "restricted",
         "ended-by-policy",
         "not-accepted-yet",
@@ -273,6 +295,8 @@ mod tests {
         "signed-out",
         "key-not-ready",
         "key-missing",
+        "account-key-lost",
+        "ledger-unreadable",
         "ledger-broken",
     ];
 
@@ -285,6 +309,13 @@ mod tests {
         assert!(denial("zh-Hans", "permission-blocked", "地图", None).contains("系统设置"));
         assert!(denial("zh-TW", "permission-blocked", "地圖", None).contains("系統設定"));
         assert_eq!(denial("fr", "unknown-code", "Maps", None), "Maps is not allowed.");
+    }
+
+    #[test]
+    fn every_denial_has_a_sentence_of_its_own() {
+        for code in CODES {
+            assert_ne!(denial("en", code, "Maps", None), denial("en", "unknown-code", "Maps", None), "{code}");
+        }
     }
 
     #[test]
