@@ -11,6 +11,8 @@
 mod bench;
 
 use bench::{Bench, POLICY};
+use menshen::journal::DiskError;
+use menshen::journal::simulated::Fault;
 use menshen::{Answer, Outcome, Remedy, Session, Step, Trigger};
 use serde_json::{Value, json};
 
@@ -121,4 +123,41 @@ fn a_lost_key_of_the_account_is_not_told_as_one_that_is_asked_for_again() {
     let denial = session.why_not("messages").unwrap().unwrap();
     assert_eq!((denial.code, denial.remedy), ("account-key-lost", Remedy::Nothing));
     assert_eq!(denial.text, "Messages is off because the key to your answers is gone from this device.");
+}
+
+#[test]
+fn switches_that_could_not_be_written_are_shown_again_and_the_written_ones_are_not() {
+    let policy: Value = serde_json::from_slice(POLICY).unwrap();
+    let like = policy["purposes"]["statistics"].clone();
+    let bench = Bench::under(json!({ "purposes": { "first": like, "second": like } }));
+    let menshen = bench.open();
+    let session = menshen.guest().unwrap();
+    let mut flow = session.first_launch().unwrap();
+    loop {
+        let answer = match flow.step() {
+            Step::Offer(_) => break,
+            Step::AskSubject => Answer::Subject { born: "1990-05".into(), place: "JP".into() },
+            _ => Answer::Yes,
+        };
+        flow.answer(answer).unwrap();
+    }
+    let offered = |flow: &menshen::Flow| match flow.step() {
+        Step::Offer(offers) => offers.iter().map(|offer| offer.purpose.clone()).collect::<Vec<_>>(),
+        _ => Vec::new(),
+    };
+    let all = offered(&flow);
+    assert!(all.len() >= 3);
+    let mut left = all.clone();
+    for operations in 0.. {
+        bench.disk.set_fault(Some(Fault::From(operations, DiskError::Full)));
+        let answered = flow.answer(Answer::Switches(Vec::new())).map(|_| ());
+        bench.disk.set_fault(None);
+        if answered.is_ok() {
+            break;
+        }
+        let now = offered(&flow);
+        assert!(left.ends_with(&now), "{now:?} of {left:?}");
+        left = now;
+    }
+    assert!(left.len() < all.len(), "some were written before the disk was full");
 }

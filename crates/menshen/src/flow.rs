@@ -92,10 +92,12 @@ impl Flow {
         self.into_outcome().map_err(|_| Error::Internal { what: "flow" })
     }
 
-    /// Takes the answer to the current step and moves on. An answer counts when this returned.
+    /// Takes the answer to the current step and moves on. An answer counts when this returned, unless another version of
+    /// the policy came since the step was shown: it was to another question then, is dropped, and the step is a new one.
     ///
     /// # Errors
-    /// The answer does not fit the step, or it could not be written; the step then stays.
+    /// The answer does not fit the step, or it could not be written; the step then stays. Of several switches those that
+    /// could not be written stay.
     pub fn answer(&mut self, answer: Answer) -> Result<&Step, Error> {
         let shared = Arc::clone(self.session.shared());
         if self.session.read(|core, _| policies(core)) != self.shown_under {
@@ -112,11 +114,16 @@ impl Flow {
                 if on.iter().any(|id| !offers.iter().any(|offer| offer.purpose == *id)) {
                     return Err(Error::UnexpectedAnswer { step: "offer" });
                 }
-                let offers = offers.clone();
-                for offer in &offers {
+                let mut left = offers.clone();
+                while let Some(offer) = left.first().cloned() {
                     let yes = on.contains(&offer.purpose);
-                    self.answer_purpose(&offer.purpose, yes, ConsentKind::General, offer)?;
-                    self.asked.insert(Asked::Purpose(offer.purpose.clone()));
+                    if let Err(error) = self.answer_purpose(&offer.purpose, yes, ConsentKind::General, &offer) {
+                        // What was written counts; what was not is asked again.
+                        self.step = Step::Offer(left);
+                        return Err(error);
+                    }
+                    self.asked.insert(Asked::Purpose(offer.purpose));
+                    left.remove(0);
                 }
             }
             (Step::AskSubject, Answer::Subject { born, place }) => {
@@ -173,7 +180,9 @@ impl Flow {
                 self.asked.insert(Asked::ChangedPolicy);
             }
             PromptKind::Purpose | PromptKind::SeparateConsent => {
-                let purpose = prompt.purpose.clone().unwrap_or_default();
+                let Some(purpose) = prompt.purpose.clone() else {
+                    return Err(Error::Internal { what: "a prompt without its purpose" });
+                };
                 self.session.with_core(|core, shared| {
                     if yes {
                         let kind = core
