@@ -17,7 +17,7 @@ use crate::sdk::Shared;
 use crate::sealed::Header;
 use crate::session::Session;
 
-/// The largest event, in bytes of its sealed form.
+/// The largest event, in bytes: of its names and texts as they are given, and eight for each other value.
 pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 
 /// The value of one field.
