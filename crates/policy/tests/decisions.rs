@@ -94,6 +94,12 @@ fn a_legitimate_interest_asks_in_china_and_where_nobody_knows_whether_it_is_chin
     assert_eq!(at(None), Verdict::Ask);
     let rules = policy.rules_in_force(None);
     assert!(rules.decide(&asked).missing.place, "the place would settle it");
+    let in_china = policy.rules_in_force(place("CN").as_ref());
+    let reason = in_china.decide(&asked).reasons.first().unwrap();
+    let explanation = policy.explain(reason, policy.purpose_id("statistics"));
+    assert_eq!(explanation.code, "no-legitimate-interest");
+    assert_eq!(explanation.pack.unwrap().as_str(), "cn");
+    assert_eq!((explanation.rule.unwrap().as_str(), explanation.source), ("no-legitimate-interest", Some("PIPL art. 13")));
 }
 
 #[test]
