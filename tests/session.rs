@@ -617,3 +617,32 @@ fn a_withdrawal_returns_only_after_an_sdk_that_is_just_starting_has_started_and_
     assert!(stopped.load(Ordering::SeqCst));
     other.join().unwrap();
 }
+
+#[test]
+fn a_receipt_speaks_the_language_and_names_the_names_of_what_was_agreed_to() {
+    let (_menshen, session) = Bench::new().agreed();
+    let receipt = |session: &Session| {
+        let receipts: serde_json::Value = serde_json::from_str(&session.receipts().unwrap()).unwrap();
+        receipts.as_array().unwrap().iter().find(|one| one["purpose"] == "statistics").unwrap().clone()
+    };
+    let given = receipt(&session);
+    assert_eq!((&given["language"], &given["purpose_name"]), (&"en".into(), &"Statistics".into()));
+    session.set_locale("zh-Hans");
+    assert_eq!(receipt(&session), given, "what the person reads now changes no receipt");
+    let renamed = serde_json::json!({ "en": "Counting", "zh-Hans": "计数" });
+    let renamed = serde_json::json!({
+        "purposes": { "statistics": { "name": renamed, "source": "999 ¶99" } },
+        "controller": { "name": renamed },
+        "recipients": { "maker": { "name": renamed } },
+    });
+    session.offer_policy(bench::next_version(renamed)).unwrap();
+    bench::agree_to_change(&session);
+    assert_eq!(session.policy_version(), "1.1.0");
+    assert_eq!(receipt(&session), given, "nor does a later version");
+
+    let menshen = Bench::new().open();
+    let session = menshen.guest().unwrap();
+    session.set_locale("zh-Hans");
+    agree(&session);
+    assert_eq!(receipt(&session)["withdrawal"], "在应用的设置中");
+}

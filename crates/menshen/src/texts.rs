@@ -245,6 +245,15 @@ pub(crate) fn prompt_words(locale: &str) -> PromptWords {
     }
 }
 
+/// Where a consent is withdrawn, for a receipt.
+pub(crate) fn withdrawal(locale: &str, is_possible: bool) -> &'static str {
+    if is_possible {
+        pick(locale, "in the settings of the app", "在应用的设置中", "在應用程式的設定中")
+    } else {
+        pick(locale, "not possible: a statute demands it", "不可撤回：法律要求", "不可撤回：法律要求")
+    }
+}
+
 /// A length of time in words, rounded up to its largest unit: nothing is kept longer than it is told.
 pub(crate) fn span(locale: &str, seconds: u64) -> String {
     let (count, one, many, simplified, traditional) = match seconds {
