@@ -195,10 +195,10 @@ fn an_identifier_takes_the_stricter_form_and_an_sdk_the_stricter_start_of_two_ve
     assert_eq!(forms, ["pseudonym", "identifier-undeclared", "identifier-refused"]);
 
     let (_menshen, session) = Bench::new().agreed();
-    assert!(session.may_start("meter").unwrap().is_none());
+    assert!(session.why_not_start("meter").unwrap().is_none());
     let never = json!({ "recipients": { "meter": { "sdk": { "start": "never" }, "identifiers": {} } } });
     session.offer_policy(next_version(never)).unwrap();
-    assert_eq!(session.may_start("meter").unwrap().unwrap().code, "never-started");
+    assert_eq!(session.why_not_start("meter").unwrap().unwrap().code, "never-started");
 }
 
 #[test]

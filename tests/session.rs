@@ -328,7 +328,7 @@ fn a_withdrawal_from_within_a_start_stops_the_sdk_again() {
         .unwrap();
     agree(&session);
     assert_eq!(stops.load(Ordering::SeqCst), 1);
-    assert!(session.may_start("meter").unwrap().is_some());
+    assert!(session.why_not_start("meter").unwrap().is_some());
 }
 
 #[test]
@@ -595,4 +595,54 @@ fn a_consent_that_was_over_is_over_although_the_clock_was_set_back() {
     assert!(is_denied(&record(&session), "consent-expired"));
     session.refresh().unwrap();
     assert!(!session.is_purpose_allowed("statistics"));
+}
+
+#[test]
+fn a_withdrawal_returns_only_after_an_sdk_that_is_just_starting_has_started_and_was_stopped() {
+    let (_menshen, session) = Bench::new().agreed();
+    let (begun, begins) = std::sync::mpsc::channel();
+    let (started, stopped) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (slow, on_start, on_stop) = (session.clone(), Arc::clone(&started), Arc::clone(&stopped));
+    let other = std::thread::spawn(move || {
+        let start = move || {
+            begun.send(()).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            on_start.store(true, Ordering::SeqCst);
+        };
+        slow.when_allowed("meter", start, move || on_stop.store(true, Ordering::SeqCst)).unwrap();
+    });
+    begins.recv().unwrap();
+    session.withdraw("statistics").unwrap();
+    assert!(started.load(Ordering::SeqCst), "nothing starts after the withdrawal");
+    assert!(stopped.load(Ordering::SeqCst));
+    other.join().unwrap();
+}
+
+#[test]
+fn a_receipt_speaks_the_language_and_names_the_names_of_what_was_agreed_to() {
+    let (_menshen, session) = Bench::new().agreed();
+    let receipt = |session: &Session| {
+        let receipts: serde_json::Value = serde_json::from_str(&session.receipts().unwrap()).unwrap();
+        receipts.as_array().unwrap().iter().find(|one| one["purpose"] == "statistics").unwrap().clone()
+    };
+    let given = receipt(&session);
+    assert_eq!((&given["language"], &given["purpose_name"]), (&"en".into(), &"Statistics".into()));
+    session.set_locale("zh-Hans");
+    assert_eq!(receipt(&session), given, "what the person reads now changes no receipt");
+    let renamed = serde_json::json!({ "en": "Counting", "zh-Hans": "计数" });
+    let renamed = serde_json::json!({
+        "purposes": { "statistics": { "name": renamed, "source": "999 ¶99" } },
+        "controller": { "name": renamed },
+        "recipients": { "maker": { "name": renamed } },
+    });
+    session.offer_policy(bench::next_version(renamed)).unwrap();
+    bench::agree_to_change(&session);
+    assert_eq!(session.policy_version(), "1.1.0");
+    assert_eq!(receipt(&session), given, "nor does a later version");
+
+    let menshen = Bench::new().open();
+    let session = menshen.guest().unwrap();
+    session.set_locale("zh-Hans");
+    agree(&session);
+    assert_eq!(receipt(&session)["withdrawal"], "在应用的设置中");
 }

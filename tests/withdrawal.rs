@@ -13,7 +13,7 @@ mod bench;
 use bench::{Bench, agree_to_change, erases, next_version, record, send_all};
 use menshen::journal::DiskError;
 use menshen::journal::simulated::{Fault, MemoryAnchor};
-use menshen::{Answer, KeyState, Recorded, Session, Step, Withdrawal, fields};
+use menshen::{Answer, KeyState, Recorded, Session, Step, TransportReply, Withdrawal, fields};
 use serde_json::json;
 
 const OWN: &str = "https://collector.example/v1/logs/erase";
@@ -309,4 +309,30 @@ fn names_that_were_swapped_in_the_key_file_open_nothing() {
     assert!(!session.is_purpose_allowed("statistics"));
     assert!(!session.is_purpose_allowed("messaging"));
     assert!(session.next_upload().unwrap().is_none(), "no record goes out under another purpose's leave");
+}
+
+#[test]
+fn a_request_to_erase_that_a_receiver_cannot_answer_holds_up_no_records() {
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    assert_eq!(record(&session), Recorded::Buffered);
+    assert_eq!(send_all(&session).len(), 1);
+    session.withdraw("statistics").unwrap();
+    session.request_purpose("statistics").unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    assert_eq!(record(&session), Recorded::Buffered);
+
+    let not_found = TransportReply::Response { status: 404, headers: Vec::new(), body: Vec::new(), complete: true };
+    let (mut erases, mut records) = (0, 0);
+    // One at a time, as a host with one connection sends.
+    for _ in 0..200 {
+        if let Some(request) = session.next_upload().unwrap() {
+            let is_erase = request.url.ends_with("/erase");
+            session.upload_finished(request.id, &if is_erase { not_found.clone() } else { bench::taken() }).unwrap();
+            *(if is_erase { &mut erases } else { &mut records }) += 1;
+        }
+        bench.clock.advance(60_000);
+    }
+    assert_eq!(records, 1, "the records went out");
+    assert!((5..20).contains(&erases), "it is tried again, ever more rarely: {erases} times");
+    assert!(session.next_upload_at().is_some(), "it is still owed");
 }

@@ -106,7 +106,7 @@ impl Story<'_> {
                 Start::Switch => (started.load(Ordering::SeqCst) == 0, "by its switch"),
                 Start::ByApp => (session.note_sdk(recipient, true).is_err(), "by the app itself"),
             };
-            let denial = session.may_start(recipient)?.filter(|_| held);
+            let denial = session.why_not_start(recipient)?.filter(|_| held);
             add("SDK start", format!("{recipient}, {how}"), declared, denial);
         }
         Ok(refused)

@@ -23,6 +23,8 @@ pub(crate) struct Bench {
     pub(crate) clock: SimulatedClock,
     pub(crate) anchor: MemoryAnchor,
     pub(crate) phone: Phone,
+    /// The policy that the app brings along.
+    pub(crate) policy: Value,
 }
 
 impl Bench {
@@ -34,7 +36,15 @@ impl Bench {
             clock: SimulatedClock::at(START_MS),
             anchor: MemoryAnchor::new(),
             phone: Phone::default(),
+            policy: serde_json::from_slice(POLICY).unwrap(),
         }
+    }
+
+    /// Under the tests' policy with a JSON merge patch (RFC 7386) on it.
+    pub(crate) fn under(patch: Value) -> Self {
+        let mut bench = Self::new();
+        merge(&mut bench.policy, &patch);
+        bench
     }
 
     pub(crate) fn try_open(&self) -> Result<Menshen, Error> {
@@ -47,7 +57,7 @@ impl Bench {
             .marking_denials_on(Arc::new(self.outside.clone()))
             .with_clock(Arc::new(self.clock.clone()))
             .with_anchor(Arc::new(self.anchor.clone()));
-        Menshen::open_on(Policy::read(POLICY).unwrap(), store, Arc::new(self.keys.clone()), platform)
+        Menshen::open_on(Policy::read(self.policy.to_string().as_bytes())?, store, Arc::new(self.keys.clone()), platform)
     }
 
     pub(crate) fn open(&self) -> Menshen {

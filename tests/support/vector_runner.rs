@@ -375,7 +375,7 @@ impl World {
             }
             "allowed" => Ok(json!({ "allowed": self.session()?.is_allowed(text(step, "feature")?) })),
             "why" => self.session()?.why_not(text(step, "feature")?).map(optional_denial),
-            "start" => self.session()?.may_start(text(step, "recipient")?).map(optional_denial),
+            "start" => self.session()?.why_not_start(text(step, "recipient")?).map(optional_denial),
             "record" => self.record(step)?,
             "strict" => {
                 self.session()?.set_strict(step["on"].as_bool().unwrap_or(true));

@@ -90,7 +90,7 @@ impl BridgeSession {
 
     /// Why a third-party SDK may not run; nothing if it may.
     pub fn may_start(&self, recipient: String) -> Result<Option<BridgeDenial>, BridgeError> {
-        Ok(self.session.may_start(&recipient)?.map(Into::into))
+        Ok(self.session.why_not_start(&recipient)?.map(Into::into))
     }
 
     /// Notes that a third-party SDK is about to start, or was told to stop.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use menshen_journal::Now;
+use menshen_journal::{Alias, Now};
 use menshen_policy::document::{ConsentKind, Giver, Permission, Place};
 use menshen_policy::{AgeBand, Consent, Identity, Month, Subject, Terms, Threshold};
 
@@ -17,8 +17,9 @@ pub(crate) struct Account {
     /// Denied or ended epochs whose keys are not yet known to be gone.
     pub(crate) to_shred: BTreeSet<(String, u64)>,
     pub(crate) permissions: BTreeMap<Permission, Asked>,
-    pub(crate) contexts: Vec<Identity>,
-    pub(crate) shapes: Vec<Shape>,
+    /// By the number that their entries give them: an entry whose words are erased moves no other one.
+    pub(crate) contexts: BTreeMap<u32, Identity>,
+    pub(crate) shapes: BTreeMap<u32, Shape>,
     /// The canonical document of the accepted policy.
     pub(crate) accepted: Option<Accepted>,
     /// The newest version that was shown and declined.
@@ -54,7 +55,8 @@ pub(crate) enum Answer {
 pub(crate) struct PurposeState {
     /// The current epoch, or the last one; 0 before the first.
     pub(crate) epoch: u64,
-    pub(crate) alias: Option<String>,
+    /// The key of the current epoch. One whose name cannot be read is not there, so that nothing opens with it.
+    pub(crate) alias: Option<Alias>,
     pub(crate) status: Status,
 }
 
@@ -157,8 +159,13 @@ impl Account {
                 let asked = Asked { wall: entry.at, uptime: self.uptime.total, granted: Some(*granted) };
                 self.permissions.insert(*permission, asked);
             }
-            What::Context { context, .. } => self.contexts.push(context.clone()),
-            What::Shape { shape, .. } => self.shapes.push(shape.clone()),
+            // What a number means never changes.
+            What::Context { index, context } => {
+                self.contexts.entry(*index).or_insert_with(|| context.clone());
+            }
+            What::Shape { index, shape } => {
+                self.shapes.entry(*index).or_insert_with(|| shape.clone());
+            }
             What::PolicyArrived { policy, document, .. } => {
                 self.arrived = Some(policy.clone());
                 self.arrived_document = Some(document.clone());
@@ -203,7 +210,7 @@ impl Account {
         if state.alias.is_some() && epoch > state.epoch {
             self.to_shred.insert((purpose.to_owned(), state.epoch));
         }
-        *state = PurposeState { epoch, alias: Some(alias.to_owned()), status };
+        *state = PurposeState { epoch, alias: Alias::parse(alias).ok(), status };
     }
 
     fn close(&mut self, purpose: &str, status: Status) {
@@ -241,6 +248,16 @@ impl Account {
         self.purposes.get(purpose).map_or(0, |state| state.epoch).saturating_add(1)
     }
 
+    /// The number of the next context.
+    pub(crate) fn next_context(&self) -> u32 {
+        self.contexts.last_key_value().map_or(0, |(last, _)| last.saturating_add(1))
+    }
+
+    /// The number of the next shape.
+    pub(crate) fn next_shape(&self) -> u32 {
+        self.shapes.last_key_value().map_or(0, |(last, _)| last.saturating_add(1))
+    }
+
     pub(crate) fn notice_agreed(&self) -> bool {
         self.notice == Some(Answer::Agreed)
     }
@@ -270,7 +287,7 @@ mod tests {
         What::Granted {
             purpose: "statistics".into(),
             epoch,
-            alias: format!("alias-{epoch}"),
+            alias: format!("menshen-{epoch:032x}"),
             kind: ConsentKind::General,
             by: Giver::Subject,
             until: None,
@@ -291,6 +308,31 @@ mod tests {
         account.apply(&entry(granted(1)));
         assert_eq!(account.consent("statistics", &terms().terms()), Consent::Withdrawn);
         assert_eq!(account.next_epoch("statistics"), 2);
+    }
+
+    #[test]
+    fn a_grant_whose_key_has_no_name_has_no_key() {
+        let mut account = Account::default();
+        let What::Granted { purpose, epoch, kind, by, until, terms, context, shown, .. } = granted(1) else { return };
+        let alias = "no name of a key".into();
+        account.apply(&entry(What::Granted { purpose, epoch, alias, kind, by, until, terms, context, shown }));
+        assert_eq!(account.purposes["statistics"].alias, None);
+        assert!(matches!(account.purposes["statistics"].status, Status::Given { .. }));
+    }
+
+    #[test]
+    fn what_is_numbered_is_found_under_its_number_whatever_came_before_it() {
+        let mut account = Account::default();
+        let shape = |purpose: &str| Shape {
+            context: 0,
+            purpose: purpose.into(),
+            content: crate::entry::Content::Item { categories: std::collections::BTreeSet::new() },
+        };
+        account.apply(&entry(What::Shape { index: 2, shape: shape("statistics") }));
+        assert_eq!(account.shapes.get(&2), Some(&shape("statistics")));
+        account.apply(&entry(What::Shape { index: 2, shape: shape("advertising") }));
+        assert_eq!(account.shapes.get(&2), Some(&shape("statistics")), "a number never comes to mean something else");
+        assert_eq!(account.next_shape(), 3);
     }
 
     #[test]

@@ -153,7 +153,7 @@ struct Sending {
 impl Sending {
     /// `None` where nothing of it may leave.
     fn of(core: &Core, in_force: InForce<'_>, purpose: &str, shape: u32) -> Option<Self> {
-        let shape = core.state.shapes.get(usize::try_from(shape).ok()?).filter(|shape| shape.purpose == purpose)?;
+        let shape = core.state.shapes.get(&shape).filter(|shape| shape.purpose == purpose)?;
         let ended = in_force.ended_fields(shape)?;
         Some(Self { context: shape.context, kept_for_ms: in_force.kept_for_ms(purpose), ended })
     }
@@ -208,8 +208,7 @@ fn resource(
         ("enduser.pseudo.id", pseudonym(&shared.journal, domain, recipient)?),
         ("privacy.recipient", recipient.to_owned()),
     ];
-    let at = usize::try_from(context).unwrap_or(usize::MAX);
-    if let Some(context) = core.state.contexts.get(at) {
+    if let Some(context) = core.state.contexts.get(&context) {
         let packs: Vec<String> =
             context.law_packs.iter().map(|pack| format!("{} {} {}", pack.id, pack.as_of, pack.hash)).collect();
         resource.extend([

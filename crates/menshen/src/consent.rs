@@ -91,7 +91,7 @@ impl Core {
             .get(purpose)
             .filter(|state| matches!(state.status, Status::Given { .. } | Status::Opened))
             .filter(|_| !self.missing_keys.contains(purpose) && !self.closed.contains(purpose))
-            .and_then(|state| Some((state.epoch, Alias::parse(state.alias.as_deref()?).ok()?)));
+            .and_then(|state| Some((state.epoch, state.alias.clone()?)));
         if let Some(live) = live {
             return Ok(live);
         }
@@ -324,8 +324,7 @@ impl Core {
 
     /// Every key that the ledger names.
     pub(crate) fn aliases(&self) -> BTreeSet<Alias> {
-        let named = self.state.purposes.values().filter_map(|state| state.alias.as_deref());
-        named.filter_map(|alias| Alias::parse(alias).ok()).collect()
+        self.state.purposes.values().filter_map(|state| state.alias.clone()).collect()
     }
 
     /// Destroys the keys of ended epochs, expires what is old, takes up what an earlier try could not finish.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use menshen_journal::{Alias, Domain, Journal, Label, LabelKind, NewEntry, Now, Verdict as LedgerVerdict};
+use menshen_journal::{Domain, Journal, Label, LabelKind, NewEntry, Now, Verdict as LedgerVerdict};
 use menshen_policy::document::{LegalBasis, Permission, Text};
 use menshen_policy::{Change, Identity, Policy, RulesInForce};
 
@@ -63,6 +63,8 @@ pub(crate) enum Ledger {
     KeyNotReady,
     /// The key is gone, or another one answers.
     KeyBad,
+    /// It could not be read to its end this time; the next call tries again.
+    Unreadable,
     /// It does not verify, or an anchor knows a later head.
     Broken {
         sequence: Option<u64>,
@@ -75,7 +77,8 @@ impl Ledger {
         match self {
             Self::Ready => None,
             Self::KeyNotReady => Some(("key-not-ready", Remedy::Wait)),
-            Self::KeyBad => Some(("key-missing", Remedy::Nothing)),
+            Self::KeyBad => Some(("account-key-lost", Remedy::Nothing)),
+            Self::Unreadable => Some(("ledger-unreadable", Remedy::Wait)),
             Self::Broken { .. } => Some(("ledger-broken", Remedy::Nothing)),
         }
     }
@@ -94,6 +97,12 @@ impl Pending {
         // The day starts when it starts in UTC. One that cannot be told has started: nothing stays open for it.
         starts_ms(self.policy.document().effective_from.as_str()).is_none_or(|start| start <= at_ms)
     }
+}
+
+/// A version that the ledger vouches for: it was checked when it arrived, and no stricter release takes it back.
+fn kept_policy(document: &str) -> Result<Policy, Error> {
+    // What has no shape of a policy any more is damage of the ledger, not a mistake of the app's own document.
+    Policy::read_kept(document.as_bytes()).map_err(|_| Error::LedgerBroken { sequence: None })
 }
 
 /// The first moment of a day in UTC, in milliseconds since 1970. The day is written `2024-06-12`.
@@ -142,7 +151,7 @@ impl Core {
         match self.ledger {
             Ledger::Ready => return Ok(()),
             Ledger::Broken { sequence } => return Err(Error::LedgerBroken { sequence }),
-            Ledger::KeyNotReady | Ledger::KeyBad => {}
+            Ledger::KeyNotReady | Ledger::KeyBad | Ledger::Unreadable => {}
         }
         let journal = &shared.journal;
         let essential = Domain { account: self.account, purpose: Label::ESSENTIAL, epoch: 1 };
@@ -155,6 +164,8 @@ impl Core {
             self.ledger = if matches!(error, Error::KeyNotReady) { Ledger::KeyNotReady } else { Ledger::KeyBad };
             return Err(error);
         }
+        // Whatever stops the reading from here on, it is not the key.
+        self.ledger = Ledger::Unreadable;
         if journal.alias(&essential).is_none() {
             journal.create_domain(&essential)?;
         }
@@ -180,7 +191,7 @@ impl Core {
         let adopted = self.adopt_policies(shared).and_then(|()| self.take_in_markers(shared));
         if let Err(error) = adopted {
             // Half of it would open what the other half closes.
-            self.ledger = Ledger::KeyNotReady;
+            self.ledger = Ledger::Unreadable;
             return Err(error);
         }
         self.look_up_keys(shared);
@@ -193,15 +204,14 @@ impl Core {
         let accepted = self.state.accepted.clone().filter(|accepted| accepted.hash != shared.bundled.hash());
         self.govern(match accepted {
             None => Arc::clone(&shared.bundled),
-            // The store kept what the ledger vouches for; it was checked when it was accepted.
-            Some(accepted) => Arc::new(Policy::read(accepted.document.as_bytes())?),
+            Some(accepted) => Arc::new(kept_policy(&accepted.document)?),
         });
         if self.state.accepted.is_none() {
             return Ok(());
         }
         // What a version that arrived takes away stays away, whether or not this build brings it along.
         if let Some(arrived) = self.state.arrived_document.clone() {
-            self.offer_if_newer(Arc::new(Policy::read(arrived.as_bytes())?), shared)?;
+            self.offer_if_newer(Arc::new(kept_policy(&arrived)?), shared)?;
         }
         self.offer_if_newer(Arc::clone(&shared.bundled), shared)
     }
@@ -293,12 +303,12 @@ impl Core {
         self.missing_keys.clear();
         self.unknown_keys.clear();
         for (purpose, state) in &self.state.purposes {
-            let Some(alias) = state.alias.as_deref().and_then(|alias| Alias::parse(alias).ok()) else { continue };
+            let Some(alias) = &state.alias else { continue };
             // The names of labels stand in clear: a domain counts only with the key that the signed entry names.
             let is_its_own = self.domain(&shared.journal, purpose).is_ok_and(|domain| {
-                domain.and_then(|domain| shared.journal.alias(&domain)).is_some_and(|known| known == alias)
+                domain.and_then(|domain| shared.journal.alias(&domain)).is_some_and(|known| known == *alias)
             });
-            match shared.keys.exists(&alias) {
+            match shared.keys.exists(alias) {
                 Ok(true) if is_its_own => {}
                 Ok(_) => {
                     self.missing_keys.insert(purpose.clone());
@@ -322,11 +332,18 @@ impl Core {
         let new: Vec<NewEntry<'_>> =
             halves.iter().map(|(statement, payload)| NewEntry { statement, payload }).collect();
         // Only a denial may use up the room that is kept for one.
-        if entries.iter().any(|entry| entry.what.is_denial()) {
-            shared.journal.ledger_append_denial(self.account, &new)?;
+        let written = if entries.iter().any(|entry| entry.what.is_denial()) {
+            shared.journal.ledger_append_denial(self.account, &new)
         } else {
-            shared.journal.ledger_append(self.account, &new)?;
-        }
+            shared.journal.ledger_append(self.account, &new)
+        };
+        written.map_err(|error| match error {
+            menshen_journal::Error::TooLarge { limit } => {
+                let bytes = halves.iter().map(|(statement, payload)| statement.len().max(payload.len())).max();
+                Error::TooLarge { bytes: bytes.unwrap_or_default(), limit }
+            }
+            error => error.into(),
+        })?;
         let place = self.state.subject.place.clone();
         for entry in &entries {
             self.state.apply(entry);
@@ -356,10 +373,10 @@ impl Core {
 
     /// The index of the rules under which something is decided, and the entry that introduces them if they are new.
     pub(crate) fn context(&self, identity: &Identity) -> (u32, Option<What>) {
-        if let Some(at) = self.state.contexts.iter().position(|known| known == identity) {
-            return (u32::try_from(at).unwrap_or(u32::MAX), None);
+        if let Some((index, _)) = self.state.contexts.iter().find(|(_, known)| *known == identity) {
+            return (*index, None);
         }
-        let index = u32::try_from(self.state.contexts.len()).unwrap_or(u32::MAX);
+        let index = self.state.next_context();
         (index, Some(What::Context { index, context: identity.clone() }))
     }
 

@@ -66,7 +66,7 @@ pub enum Error {
     },
     /// Fields given as JSON could not be read.
     BadFields {
-        /// What is wrong with them: `not-utf8`, `syntax`, `too-deep`, `not-flat`.
+        /// What is wrong with them: `not-utf8`, `syntax`, `too-deep`, `not-flat`, `duplicate-key`.
         why: &'static str,
     },
     /// The answer does not belong to the step that is shown.
@@ -103,9 +103,10 @@ pub enum Error {
         /// The number given.
         id: u64,
     },
-    /// The permit's feature is closed meanwhile, or its use ended.
+    /// What it needs was closed meanwhile, or the use of the feature ended.
     PermitEnded,
-    /// The platform's key store is not ready: locked, busy, or before the first unlock. Nothing is lost; try later.
+    /// The platform's key store does not answer: locked, busy, before the first unlock, or failing. Nothing is lost; try
+    /// later.
     KeyNotReady,
     /// The platform's key store answers with another key than the one the store was sealed with. Nothing was changed.
     WrongKey,
@@ -221,8 +222,10 @@ impl fmt::Display for Error {
                 )
             }
             Self::UnknownExchange { id } => write!(f, "no upload or delivery {id} is under way"),
-            Self::PermitEnded => f.write_str("the permit has ended; request the feature again"),
-            Self::KeyNotReady => f.write_str("the key store is not ready; nothing is lost, try again after unlock"),
+            Self::PermitEnded => f.write_str("this is not allowed any more; ask what closed it, and request it again"),
+            Self::KeyNotReady => {
+                f.write_str("the key store is locked, busy or failing; nothing is lost, try again later")
+            },
             Self::WrongKey => f.write_str("the key is not the one that the store was sealed with; nothing was changed"),
             Self::KeyLost => f.write_str("the key that the store was sealed with is gone; what it sealed stays closed"),
             Self::StoreBusy => f.write_str("another process has the store open; use one process or another folder"),
@@ -284,7 +287,8 @@ impl From<journal::Error> for Error {
         match error {
             journal::Error::Full => Self::StoreFull,
             journal::Error::ReadOnly => Self::StoreReadOnly,
-            journal::Error::Closed => Self::KeyLost,
+            // The key is out of memory, not out of the key store.
+            journal::Error::Closed => Self::KeyNotReady,
             journal::Error::TooLarge { limit } => Self::TooLarge { bytes: limit + 1, limit },
             journal::Error::Io { operation } => Self::Io { operation },
             journal::Error::Key(error) => error.into(),

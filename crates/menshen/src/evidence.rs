@@ -1,8 +1,8 @@
 //! Evidence: receipts for the person, the ledger as a document, and its verification without the store.
 
 use menshen_journal::{Head, Label, LedgerEntry, LedgerName, ManifestState, Payload};
-use menshen_policy::PackIdentity;
 use menshen_policy::document::{LegalBasis, Text};
+use menshen_policy::{PackIdentity, Policy};
 use serde::{Deserialize, Serialize};
 
 use crate::account::Status;
@@ -10,6 +10,7 @@ use crate::entry::{Entry, What};
 use crate::error::Error;
 use crate::prompt::hex;
 use crate::session::Session;
+use crate::texts;
 
 /// One consent as a document of its own, in the fields of ISO/IEC TS 27560 as far as this version has them.
 #[derive(Serialize)]
@@ -160,6 +161,23 @@ pub enum LedgerVerdict {
     Unreadable,
 }
 
+/// The version of the policy with this hash, where the ledger has it.
+fn kept_policy(entries: &[LedgerEntry], hash: &str) -> Option<Policy> {
+    entries.iter().rev().find_map(|entry| match Entry::join(&entry.statement, &entry.payload.as_ref()?.bytes)?.what {
+        What::PolicyAccepted { policy, document, .. } | What::PolicyArrived { policy, document, .. }
+            if policy == hash =>
+        {
+            Policy::read_kept(document.as_bytes()).ok()
+        }
+        _ => None,
+    })
+}
+
+/// A text in a locale, else in the first that it has.
+fn local<'a>(text: &'a Text, locale: &str) -> &'a str {
+    text.get(locale).or_else(|| text.values().next()).map_or("", String::as_str)
+}
+
 impl Session {
     /// The consents and openings that hold now, each a receipt, as a JSON array.
     ///
@@ -169,9 +187,8 @@ impl Session {
         self.work(|core, shared| {
             core.load(shared)?;
             let contents = shared.journal.ledger_read(core.account)?;
-            let document = core.policy.document();
             let mut receipts = Vec::new();
-            for (id, purpose) in &document.purposes {
+            for id in core.policy.document().purposes.keys() {
                 let state = core.state.purposes.get(id.as_str());
                 let Some(state) = state.filter(|s| matches!(s.status, Status::Given { .. } | Status::Opened)) else {
                     continue;
@@ -188,17 +205,26 @@ impl Session {
                         _ => None,
                     }
                 });
-                let Some((entry, parsed)) = found else { continue };
-                let (terms, context, text) = match &parsed.what {
-                    What::Granted { terms, context, shown, .. } => (terms, *context, shown.text.as_str()),
-                    What::Opened { terms, context, .. } => (terms, *context, ""),
-                    _ => continue,
+                // What is open was opened by an entry, and every entry names a context that came before it.
+                let incomplete = Error::Internal { what: "receipt of what is open" };
+                let Some((entry, parsed)) = found else { return Err(incomplete) };
+                let (terms, context, text, locale) = match &parsed.what {
+                    What::Granted { terms, context, shown, .. } => {
+                        (terms, *context, shown.text.as_str(), shown.locale.as_str())
+                    }
+                    What::Opened { terms, context, .. } => (terms, *context, "", core.locale()),
+                    _ => return Err(incomplete),
                 };
-                // What was agreed to, under the version it was agreed to: a later one changes no receipt.
-                let under = usize::try_from(context).ok().and_then(|at| core.state.contexts.get(at));
-                let Some(under) = under else { continue };
+                // What was agreed to, under the version and in the words it was agreed to: a later one changes no receipt.
+                let Some(under) = core.state.contexts.get(&context) else { return Err(incomplete) };
+                let then = kept_policy(&contents.entries, &under.policy_hash);
+                // What a statute demands may open before any version is accepted; then the governing one has the names.
+                let policy = then.as_ref().filter(|then| then.purpose(id.as_str()).is_some()).unwrap_or(&core.policy);
+                let document = policy.document();
+                let Some(purpose) = policy.purpose(id.as_str()) else { return Err(incomplete) };
+                let words = |text| local(text, locale);
                 let named =
-                    |name: Option<&Text>, id: &String| name.map_or_else(|| id.clone(), |t| core.local(t).to_owned());
+                    |name: Option<&Text>, id: &String| name.map_or_else(|| id.clone(), |t| local(t, locale).to_owned());
                 let category = |id: &String| named(document.categories.get(id.as_str()).map(|c| &c.name), id);
                 let recipient = |id: &String| named(document.recipients.get(id.as_str()).map(|r| &r.name), id);
                 let receipt = Receipt {
@@ -210,19 +236,16 @@ impl Session {
                         sha256: &under.policy_hash,
                     },
                     law_packs: &under.law_packs,
-                    controller: core.local(&document.controller.name),
-                    controller_contact: core.local(&document.controller.contact),
-                    language: core.locale(),
+                    controller: words(&document.controller.name),
+                    controller_contact: words(&document.controller.contact),
+                    language: locale,
                     purpose: id.as_str(),
-                    purpose_name: core.local(&purpose.name),
+                    purpose_name: words(&purpose.name),
                     legal_basis: terms.basis,
                     data_categories: terms.categories.iter().map(category).collect(),
                     recipients: terms.recipients.iter().map(recipient).collect(),
                     retention_seconds: terms.retention_seconds,
-                    withdrawal: match purpose.legal_basis {
-                        LegalBasis::LegalDuty => "not possible: a statute demands it",
-                        _ => "in the settings of the app",
-                    },
+                    withdrawal: texts::withdrawal(locale, terms.basis != LegalBasis::LegalDuty),
                     state: if matches!(state.status, Status::Given { .. }) { "consent-given" } else { "opened" },
                     given_at_ms: parsed.at,
                     text_sha256: text,

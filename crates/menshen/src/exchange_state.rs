@@ -11,6 +11,8 @@ pub(crate) struct Exchanges {
     pub(crate) uploads: BTreeMap<u64, InFlight>,
     pub(crate) deliveries: BTreeMap<u64, Delivering>,
     pub(crate) endpoints: BTreeMap<String, EndpointState>,
+    /// How long each request to erase rests, by its id. It never makes records of its endpoint wait.
+    pub(crate) erases: BTreeMap<String, Rest>,
     /// Outbox items that the app could not deliver yet, and when to offer them again.
     pub(crate) resting: BTreeMap<RecordId, i64>,
 }
@@ -35,30 +37,43 @@ pub(crate) struct Delivering {
     pub(crate) cancelled: bool,
 }
 
+/// How long something that failed is not tried again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rest {
+    pub(crate) not_before_ms: i64,
+    failures: u32,
+}
+
 /// How an endpoint has answered so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EndpointState {
-    pub(crate) not_before_ms: i64,
-    pub(crate) failures: u32,
+    pub(crate) rest: Rest,
     pub(crate) max_records: usize,
 }
 
 /// The most records in one upload.
 pub(crate) const MAX_RECORDS: usize = 512;
 
+impl Default for Rest {
+    fn default() -> Self {
+        Self { not_before_ms: i64::MIN, failures: 0 }
+    }
+}
+
 impl Default for EndpointState {
     fn default() -> Self {
-        Self { not_before_ms: i64::MIN, failures: 0, max_records: MAX_RECORDS }
+        Self { rest: Rest::default(), max_records: MAX_RECORDS }
     }
 }
 
 impl EndpointState {
     pub(crate) fn succeed(&mut self) {
-        self.failures = 0;
-        self.not_before_ms = i64::MIN;
+        self.rest = Rest::default();
         self.max_records = (self.max_records * 2).min(MAX_RECORDS);
     }
+}
 
+impl Rest {
     /// Waits as long as the receiver says, else twice as long as last time; 1 second to 1 hour, a day if told so.
     pub(crate) fn fail(&mut self, now_ms: i64, told_ms: Option<i64>) {
         let own = 1000_i64.saturating_mul(1 << self.failures.min(12)).min(3_600_000);
@@ -112,21 +127,21 @@ mod tests {
         let mut endpoint = EndpointState::default();
         let mut waits = Vec::new();
         for _ in 0..4 {
-            endpoint.fail(0, None);
-            waits.push(endpoint.not_before_ms);
+            endpoint.rest.fail(0, None);
+            waits.push(endpoint.rest.not_before_ms);
         }
         assert_eq!(waits, [1000, 2000, 4000, 8000]);
-        endpoint.fail(0, Some(120_000));
-        assert_eq!(endpoint.not_before_ms, 120_000);
-        endpoint.fail(0, Some(i64::MAX));
-        assert_eq!(endpoint.not_before_ms, 86_400_000);
-        endpoint.fail(0, Some(-5));
-        assert_eq!(endpoint.not_before_ms, 1000);
+        endpoint.rest.fail(0, Some(120_000));
+        assert_eq!(endpoint.rest.not_before_ms, 120_000);
+        endpoint.rest.fail(0, Some(i64::MAX));
+        assert_eq!(endpoint.rest.not_before_ms, 86_400_000);
+        endpoint.rest.fail(0, Some(-5));
+        assert_eq!(endpoint.rest.not_before_ms, 1000);
         for _ in 0..100 {
-            endpoint.fail(0, None);
+            endpoint.rest.fail(0, None);
         }
-        assert_eq!(endpoint.not_before_ms, 3_600_000);
+        assert_eq!(endpoint.rest.not_before_ms, 3_600_000);
         endpoint.succeed();
-        assert_eq!(endpoint.not_before_ms, i64::MIN);
+        assert_eq!(endpoint.rest.not_before_ms, i64::MIN);
     }
 }

@@ -11,7 +11,7 @@ use crate::consent::Refusal;
 use crate::core::Core;
 use crate::entry::{SubjectKnownBy, What};
 use crate::error::Error;
-use crate::next::{Goal, Inquiry, Next, permission_key};
+use crate::next::{Asked, Goal, Inquiry, Next};
 use crate::platform::PermissionState;
 use crate::prompt::{Offer, Prompt, PromptKind};
 use crate::session::Session;
@@ -24,7 +24,7 @@ pub struct Flow {
     goal: Goal,
     step: Step,
     /// What this flow has already asked; nothing is asked twice in one flow.
-    asked: BTreeSet<String>,
+    asked: BTreeSet<Asked>,
     asks_again: Vec<String>,
     /// The policies under which the step was computed: an answer to another text does not count.
     shown_under: String,
@@ -92,10 +92,12 @@ impl Flow {
         self.into_outcome().map_err(|_| Error::Internal { what: "flow" })
     }
 
-    /// Takes the answer to the current step and moves on. An answer counts when this returned.
+    /// Takes the answer to the current step and moves on. An answer counts when this returned, unless another version of
+    /// the policy came since the step was shown: it was to another question then, is dropped, and the step is a new one.
     ///
     /// # Errors
-    /// The answer does not fit the step, or it could not be written; the step then stays.
+    /// The answer does not fit the step, or it could not be written; the step then stays. Of several switches those that
+    /// could not be written stay.
     pub fn answer(&mut self, answer: Answer) -> Result<&Step, Error> {
         let shared = Arc::clone(self.session.shared());
         if self.session.read(|core, _| policies(core)) != self.shown_under {
@@ -112,11 +114,16 @@ impl Flow {
                 if on.iter().any(|id| !offers.iter().any(|offer| offer.purpose == *id)) {
                     return Err(Error::UnexpectedAnswer { step: "offer" });
                 }
-                let offers = offers.clone();
-                for offer in &offers {
+                let mut left = offers.clone();
+                while let Some(offer) = left.first().cloned() {
                     let yes = on.contains(&offer.purpose);
-                    self.answer_purpose(&offer.purpose, yes, ConsentKind::General, offer)?;
-                    self.asked.insert(offer.purpose.clone());
+                    if let Err(error) = self.answer_purpose(&offer.purpose, yes, ConsentKind::General, &offer) {
+                        // What was written counts; what was not is asked again.
+                        self.step = Step::Offer(left);
+                        return Err(error);
+                    }
+                    self.asked.insert(Asked::Purpose(offer.purpose));
+                    left.remove(0);
                 }
             }
             (Step::AskSubject, Answer::Subject { born, place }) => {
@@ -130,7 +137,7 @@ impl Flow {
             (Step::ConfirmSubject { born, place }, Answer::Yes) => {
                 let (born, place) = (born.clone(), place.clone());
                 self.session.know_subject(&born, &place, SubjectKnownBy::Asked)?;
-                self.asked.insert("subject".to_owned());
+                self.asked.insert(Asked::Subject);
             }
             (Step::ConfirmSubject { .. }, Answer::No) => {
                 self.step = Step::AskSubject;
@@ -142,7 +149,7 @@ impl Flow {
                 self.session.with_core(|core, shared| {
                     core.commit(shared, vec![What::PermissionAnswered { permission, granted }])
                 })?;
-                self.asked.insert(permission_key(permission));
+                self.asked.insert(Asked::Permission(permission));
             }
             (step, _) => return Err(Error::UnexpectedAnswer { step: step.name() }),
         }
@@ -158,22 +165,24 @@ impl Flow {
                     let policy = Arc::clone(&core.policy);
                     core.accept_policy(shared, &policy, shown)
                 })?;
-                self.asked.insert("notice".to_owned());
+                self.asked.insert(Asked::Notice);
             }
             PromptKind::Notice => {
                 self.session.with_core(|core, shared| {
                     let policy = core.policy.hash().to_owned();
                     core.commit(shared, vec![What::NoticeDeclined { policy, shown }])
                 })?;
-                self.asked.insert("notice".to_owned());
+                self.asked.insert(Asked::Notice);
             }
             PromptKind::ChangedPolicy => {
                 self.asks_again =
                     self.session.with_core(|core, shared| core.answer_changed_policy(shared, yes, shown))?;
-                self.asked.insert("changed-policy".to_owned());
+                self.asked.insert(Asked::ChangedPolicy);
             }
             PromptKind::Purpose | PromptKind::SeparateConsent => {
-                let purpose = prompt.purpose.clone().unwrap_or_default();
+                let Some(purpose) = prompt.purpose.clone() else {
+                    return Err(Error::Internal { what: "a prompt without its purpose" });
+                };
                 self.session.with_core(|core, shared| {
                     if yes {
                         let kind = core
@@ -186,7 +195,7 @@ impl Flow {
                         core.deny(shared, &purpose, Refusal::Refused(shown)).map(|_| ())
                     }
                 })?;
-                self.asked.insert(purpose);
+                self.asked.insert(Asked::Purpose(purpose));
             }
         }
         Ok(())

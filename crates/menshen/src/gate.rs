@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use menshen_journal::Now;
-use menshen_policy::document::{Feature, Id, LegalBasis, Permission};
+use menshen_policy::document::{Feature, Giver, Id, LegalBasis, Permission, SubjectMode};
 use menshen_policy::{Consent, Decision, Identity, Policy, PurposeId, Question, Reason, RulesInForce, Verdict};
 
 use crate::account::Status;
@@ -35,6 +35,18 @@ pub(crate) enum Closed<'a> {
     KeyMissing,
     /// The rules of a version say so.
     Decided { decision: Decision<'a>, by: &'a Policy, purpose: PurposeId },
+}
+
+/// The reason that the person can do something about: a no of theirs outweighs the rule that made their answer
+/// necessary, and so does an answer that is over, unless somebody else has to give it.
+fn decisive(decision: &Decision<'_>) -> Option<Reason> {
+    let last = decision.reasons.iter().last();
+    let is_answer = match last {
+        Some(Reason::ConsentRefused | Reason::ConsentWithdrawn) => true,
+        Some(Reason::ConsentExpired | Reason::ConsentOutdated) => decision.asked == Giver::Subject,
+        _ => false,
+    };
+    if is_answer { last } else { decision.reasons.first() }
 }
 
 impl Core {
@@ -181,16 +193,19 @@ impl Core {
         build: DenialBuilder<'a>,
     ) -> Denial {
         let build = DenialBuilder { identity: decision.identity, ..build };
-        let Some(reason) = decision.reasons.first() else { return build.build("not-declared", Remedy::Nothing) };
+        let Some(reason) = decisive(decision) else { return build.build("not-declared", Remedy::Nothing) };
         let explanation = by.explain(reason, Some(purpose));
-        let code = if decision.missing.decisive { "subject-unknown" } else { explanation.code };
+        let code = match self.policy.document().subject.age_and_place {
+            _ if !decision.missing.decisive => explanation.code,
+            SubjectMode::Supplied => "subject-not-supplied",
+            _ => "subject-unknown",
+        };
         let remedy = match (code, reason) {
+            // The person cannot help it: the app has to tell.
+            ("subject-not-supplied", _) => Remedy::Nothing,
             ("subject-unknown", _) | (_, Reason::NoticeNotAgreed) => Remedy::Request,
             ("guardian-needed", _) => Remedy::Guardian,
-            (
-                _,
-                Reason::ConsentNotAsked | Reason::ConsentExpired | Reason::ConsentOutdated | Reason::ConsentTooWeak,
-            ) => Remedy::Request,
+            _ if decision.verdict == Verdict::Ask => Remedy::Request,
             (_, Reason::ConsentRefused | Reason::ConsentWithdrawn | Reason::Restricted) => Remedy::Settings,
             _ => Remedy::Nothing,
         };

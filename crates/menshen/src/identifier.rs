@@ -120,7 +120,7 @@ impl Session {
             IdentifierForm::Pseudonym => Some(String::new()),
             _ => self.shared().platform.identifiers.read(identifier),
         };
-        let label = format!("menshen/identifier/{recipient}/{identifier:?}");
+        let label = label(recipient, identifier);
         self.work(|core, shared| {
             let journal = &shared.journal;
             // What was open before the read may be closed after it, or stricter; then the value is dropped here.
@@ -150,6 +150,12 @@ impl Session {
     }
 }
 
+/// What an identifier's value for a recipient is derived under. It is part of the format: another one changes every
+/// value that is handed out.
+fn label(recipient: &str, identifier: Identifier) -> String {
+    format!("menshen/identifier/{recipient}/{}", identifier.id())
+}
+
 /// An address without its last part: IPv4 keeps 24 bits, IPv6 keeps 48 (rule I-12 of the notes behind this
 /// library: the practice of analytics services that anonymise addresses before they store them).
 fn truncated(raw: &str) -> Option<String> {
@@ -167,7 +173,14 @@ fn truncated(raw: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::truncated;
+    use menshen_policy::document::Identifier;
+
+    use super::{label, truncated};
+
+    #[test]
+    fn what_a_value_is_derived_under_is_written_as_the_policy_writes_it() {
+        assert_eq!(label("meter", Identifier::AndroidId), "menshen/identifier/meter/android-id");
+    }
 
     #[test]
     fn an_address_loses_its_last_part_and_what_is_no_address_is_not_handed_out() {

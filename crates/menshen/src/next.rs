@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use menshen_journal::Now;
-use menshen_policy::document::{ConsentKind, Giver, LegalBasis, Permission, Text};
+use menshen_policy::document::{ConsentKind, Giver, LegalBasis, Permission, SubjectMode, Text};
 use menshen_policy::{Consent, Decision, Terms, Verdict};
 
 use crate::account::Answer as NoticeAnswer;
@@ -40,16 +40,22 @@ enum Asking {
     Denied(Denial),
 }
 
-/// How a flow remembers that it asked for a system permission.
-pub(crate) fn permission_key(permission: Permission) -> String {
-    format!("permission {permission:?}")
+/// Something that a flow asked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Asked {
+    Notice,
+    Subject,
+    ChangedPolicy,
+    Permission(Permission),
+    /// By its id.
+    Purpose(String),
 }
 
 /// The account as it is, and what the flow asked so far.
 pub(crate) struct Inquiry<'a> {
     pub(crate) core: &'a Core,
     pub(crate) now: Now,
-    pub(crate) asked: &'a BTreeSet<String>,
+    pub(crate) asked: &'a BTreeSet<Asked>,
 }
 
 impl Inquiry<'_> {
@@ -116,7 +122,7 @@ impl Inquiry<'_> {
         if core.state.notice == Some(NoticeAnswer::Agreed) {
             return None;
         }
-        if self.asked.contains("notice") {
+        if self.asked.contains(&Asked::Notice) {
             return Some(Next::Denied(build.build("notice-not-agreed", Remedy::Request)));
         }
         Some(Next::Step(Step::Show(Prompt::notice(core, &core.policy))))
@@ -137,7 +143,7 @@ impl Inquiry<'_> {
                 }
                 PermissionState::NotAsked | PermissionState::Denied => {}
             }
-            let asked_now = self.asked.contains(&permission_key(permission));
+            let asked_now = self.asked.contains(&Asked::Permission(permission));
             let Some(last) = core.state.permissions.get(&permission) else { continue };
             // A dialog that was shown and given back later (a one-time grant) is no refusal; one without an answer is.
             if last.granted == Some(true) && !asked_now {
@@ -168,19 +174,25 @@ impl Inquiry<'_> {
         let rests_on_unknown =
             |decision: &Decision<'_>| decision.missing.decisive && (decision.missing.age || decision.missing.place);
         let is_unknown = matches!(&closed, Closed::Decided { decision, .. } if rests_on_unknown(decision));
-        if (is_unknown || rests_on_unknown(&decision)) && !self.asked.contains("subject") {
-            return Ok(Asking::Subject);
+        if is_unknown || rests_on_unknown(&decision) {
+            // What the app knows is the app's to tell; the person is not asked for it.
+            if core.policy.document().subject.age_and_place == SubjectMode::Supplied {
+                return Ok(Asking::Denied(denial));
+            }
+            if !self.asked.contains(&Asked::Subject) {
+                return Ok(Asking::Subject);
+            }
         }
         let retry = matches!(core.state.consent(purpose, &Terms::of(declared)), Consent::Refused | Consent::Withdrawn)
             && may_ask_again
             && !matches!(denial.code, "policy-rule" | "ended-by-policy" | "key-not-ready" | "restricted");
-        if denial.code == "key-missing" && decision.verdict == Verdict::Allow && !self.asked.contains("notice") {
+        if denial.code == "key-missing" && decision.verdict == Verdict::Allow && !self.asked.contains(&Asked::Notice) {
             return Ok(Asking::Notice);
         }
         let askable = decision.verdict == Verdict::Ask
             || (denial.code == "key-missing" && declared.legal_basis == LegalBasis::Consent)
             || retry;
-        if !askable || self.asked.contains(purpose) {
+        if !askable || self.asked.contains(&Asked::Purpose(purpose.to_owned())) {
             return Ok(Asking::Denied(denial));
         }
         if decision.asked != Giver::Subject {
@@ -260,7 +272,7 @@ impl Inquiry<'_> {
 
     fn for_changed_policy(&self) -> Result<Next, Error> {
         let core = self.core;
-        if self.asked.contains("changed-policy") {
+        if self.asked.contains(&Asked::ChangedPolicy) {
             return if core.pending.is_some() { Ok(Next::Open) } else { self.offered() };
         }
         Ok(match &core.pending {

@@ -191,7 +191,7 @@ fn next_delivery(core: &mut Core, shared: &Shared, now: &Now) -> Result<Option<D
 /// Whether an item may still go to its recipient, by what it carries and how old it is.
 fn may_deliver(core: &Core, purpose: &str, recipient: &str, header: Header, now: &Now) -> bool {
     let in_force = core.in_force(now);
-    let shape = usize::try_from(header.shape).ok().and_then(|at| core.state.shapes.get(at));
+    let shape = core.state.shapes.get(&header.shape);
     in_force.has_recipient(purpose, recipient)
         && !header.is_older_than(in_force.kept_for_ms(purpose), now)
         && shape.is_some_and(|shape| shape.purpose == purpose && in_force.ended_fields(shape).is_some())

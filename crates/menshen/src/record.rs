@@ -1,7 +1,12 @@
 //! Recording events: declared or refused, minimised, sealed.
 
+use std::collections::HashSet;
+use std::fmt;
+
 use menshen_journal::{Append, Expiry, Lane};
 use menshen_policy::document::{FieldForm, FieldType};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 use crate::core::Core;
 use crate::denial::{Denial, Remedy};
@@ -12,7 +17,7 @@ use crate::sdk::Shared;
 use crate::sealed::Header;
 use crate::session::Session;
 
-/// The largest event, in bytes of its sealed form.
+/// The largest event, in bytes: of its names and texts as they are given, and eight for each other value.
 pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 
 /// The value of one field.
@@ -96,8 +101,8 @@ impl Session {
     /// Records an event that the policy declares. Without leave it is not stored, which is no error.
     ///
     /// # Errors
-    /// The policy declares no such event; a field is of the wrong type, or undeclared in strict mode; it is too
-    /// large; or the store is full or failed.
+    /// The policy declares no such event; a field is of the wrong type, there twice, or undeclared in strict mode; it is
+    /// too large; or the store is full or failed.
     pub fn record(&self, event: &str, fields: Fields) -> Result<Recorded, Error> {
         self.work(|core, shared| record(core, shared, event, fields))
     }
@@ -105,7 +110,7 @@ impl Session {
     /// As [`Session::record`], with the fields as one flat JSON object in UTF-8.
     ///
     /// # Errors
-    /// As [`Session::record`], and [`Error::BadFields`].
+    /// As [`Session::record`]; they are no such object.
     pub fn record_json(&self, event: &str, fields: &[u8]) -> Result<Recorded, Error> {
         let fields = read_fields(fields)?;
         self.record(event, fields)
@@ -138,6 +143,9 @@ fn record(core: &mut Core, shared: &Shared, event: &str, fields: Fields) -> Resu
     let size = fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
     if size > MAX_EVENT_BYTES {
         return Err(Error::TooLarge { bytes: size, limit: MAX_EVENT_BYTES });
+    }
+    if has_name_twice(&fields) {
+        return Err(Error::BadFields { why: "duplicate-key" });
     }
     let mut kept = Vec::with_capacity(fields.len());
     for (name, value) in fields {
@@ -208,6 +216,12 @@ fn record(core: &mut Core, shared: &Shared, event: &str, fields: Fields) -> Resu
     Ok(Recorded::Buffered)
 }
 
+/// Whether two fields have the same name, so that nobody can say which value holds.
+fn has_name_twice(fields: &Fields) -> bool {
+    let mut seen = HashSet::with_capacity(fields.len());
+    !fields.iter().all(|(name, _)| seen.insert(name.as_str()))
+}
+
 fn type_name(kind: FieldType) -> &'static str {
     match kind {
         FieldType::String => "string",
@@ -260,19 +274,66 @@ impl Value {
     }
 }
 
+/// The members of one JSON object as they stand there, a name that stands twice included.
+struct Members(Vec<(String, serde_json::Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// How many objects and arrays of a JSON text stand in one another at most. What stands within a text counts nothing.
+fn depth(text: &str) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => open += 1,
+            b'}' | b']' if !in_text => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
+}
+
 /// Reads one flat JSON object. A number without fraction and exponent is an integer.
 fn read_fields(bytes: &[u8]) -> Result<Fields, Error> {
     if bytes.len() > MAX_EVENT_BYTES {
         return Err(Error::TooLarge { bytes: bytes.len(), limit: MAX_EVENT_BYTES });
     }
     let text = std::str::from_utf8(bytes).map_err(|_| Error::BadFields { why: "not-utf8" })?;
-    let depth = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| Error::BadFields {
-        // The parser stops at its own limit of depth; everything it stops at is unreadable here.
-        why: if depth > 100 && !error.is_eof() { "too-deep" } else { "syntax" },
+    let members = serde_json::from_str::<Members>(text).map_err(|error| Error::BadFields {
+        why: match error.classify() {
+            // Another value than an object.
+            serde_json::error::Category::Data => "not-flat",
+            // The parser stops at its own limit of depth; everything it stops at is unreadable here.
+            serde_json::error::Category::Syntax if depth(text) > 100 => "too-deep",
+            _ => "syntax",
+        },
     })?;
-    let serde_json::Value::Object(object) = value else { return Err(Error::BadFields { why: "not-flat" }) };
-    object
+    members
+        .0
         .into_iter()
         .map(|(name, value)| {
             let value = match value {
@@ -307,6 +368,16 @@ mod tests {
         assert_eq!(code(br#"{"a":{}}"#), "not-flat");
         assert_eq!(code(format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200)).as_bytes()), "too-deep");
         assert_eq!(code(br#"{"a":null}"#), "not-flat");
+        let braces = format!("{{\"a\":\"{}\",}}", "{".repeat(200));
+        assert_eq!(code(braces.as_bytes()), "syntax", "a brace within a text is no depth");
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_told() {
+        let twice = read_fields(br#"{"a":1,"b":2,"a":3}"#).unwrap();
+        assert_eq!(twice.len(), 3);
+        assert!(has_name_twice(&twice));
+        assert!(!has_name_twice(&crate::fields! { "a" => 1, "b" => 1 }));
     }
 
     #[test]

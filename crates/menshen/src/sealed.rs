@@ -77,10 +77,10 @@ impl Core {
     fn shape(&mut self, shared: &Shared, purpose: &str, content: Content) -> Result<u32, Error> {
         let (context, introduced) = self.context(self.rules.identity());
         let shape = Shape { context, purpose: purpose.to_owned(), content };
-        if let Some(at) = self.state.shapes.iter().position(|known| *known == shape) {
-            return Ok(u32::try_from(at).unwrap_or(u32::MAX));
+        if let Some((index, _)) = self.state.shapes.iter().find(|(_, known)| **known == shape) {
+            return Ok(*index);
         }
-        let index = u32::try_from(self.state.shapes.len()).unwrap_or(u32::MAX);
+        let index = self.state.next_shape();
         self.commit(shared, introduced.into_iter().chain([What::Shape { index, shape }]).collect())?;
         Ok(index)
     }

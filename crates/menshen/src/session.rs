@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use menshen_journal::{Domain, Label};
@@ -45,6 +47,9 @@ struct Inner {
     snapshot: ArcSwap<Snapshot>,
     switches: Mutex<Vec<Switch>>,
     turns: AtomicU64,
+    /// The thread that turns the switches now.
+    turner: Mutex<Option<ThreadId>>,
+    turned: Condvar,
     looks: AtomicU64,
     listener: Mutex<Option<Arc<dyn ChangeListener>>>,
 }
@@ -56,6 +61,10 @@ struct Switch {
     start: Box<dyn FnMut() + Send>,
     stop: Box<dyn FnMut() + Send>,
 }
+
+/// How long what closes a gate waits for an SDK that is just being started or stopped by another thread. A start that
+/// takes longer, or itself waits for the thread that closes, is stopped as soon as it returns.
+const LONGEST_TURN: Duration = Duration::from_secs(2);
 
 /// What a withdrawal did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +108,8 @@ impl Session {
                 snapshot: ArcSwap::from_pointee(closed),
                 switches: Mutex::new(Vec::new()),
                 turns: AtomicU64::new(0),
+                turner: Mutex::new(None),
+                turned: Condvar::new(),
                 looks: AtomicU64::new(0),
                 listener: Mutex::new(None),
             }),
@@ -318,7 +329,9 @@ impl Session {
         })
     }
 
-    /// Withdraws a purpose. The gate is closed when this returns, whatever it returns, but for an error.
+    /// Withdraws a purpose. The gate is closed when this returns, whatever it returns, but for an error. An SDK that
+    /// another thread is just starting has then started and was stopped again, unless its start takes longer than two
+    /// seconds.
     ///
     /// # Errors
     /// The policy has no such purpose, or a statute demands it.
@@ -334,11 +347,13 @@ impl Session {
             Ok(())
         })?;
         // The gate and the snapshot are closed; now the evidence.
-        self.change(|core, shared| match core.deny(shared, purpose, Refusal::Withdrawn) {
+        let withdrawn = self.change(|core, shared| match core.deny(shared, purpose, Refusal::Withdrawn) {
             Ok(in_flight) => Ok(Withdrawal::Done { in_flight }),
             Err(error @ Error::LegalDuty { .. }) => Err(error),
             Err(error) => Ok(Withdrawal::Pending { code: error.code() }),
-        })
+        });
+        self.wait_for_switches();
+        withdrawn
     }
 
     /// Signs the person out: closes every gate, ends every use and stops the SDKs. What is sealed waits for
@@ -348,6 +363,7 @@ impl Session {
             core.signed_out = true;
             core.identifiers = IdentifierCache::default();
         });
+        self.wait_for_switches();
     }
 
     pub(crate) fn is_signed_out(&self) -> bool {
@@ -413,11 +429,11 @@ impl Session {
         })
     }
 
-    /// Whether a third-party SDK may run: every purpose that names it is allowed.
+    /// Why a third-party SDK may not run; `None` if it may, because every purpose that names it is allowed.
     ///
     /// # Errors
     /// The policy has no such recipient.
-    pub fn may_start(&self, recipient: &str) -> Result<Option<Denial>, Error> {
+    pub fn why_not_start(&self, recipient: &str) -> Result<Option<Denial>, Error> {
         self.read(|core, shared| core.recipient_denial(recipient, &shared.clock.now()))
     }
 
@@ -448,7 +464,7 @@ impl Session {
         start: impl FnMut() + Send + 'static,
         stop: impl FnMut() + Send + 'static,
     ) -> Result<(), Error> {
-        self.may_start(recipient)?;
+        self.why_not_start(recipient)?;
         let switch =
             Switch { recipient: recipient.to_owned(), running: false, start: Box::new(start), stop: Box::new(stop) };
         self.inner.switches.lock().unwrap_or_else(PoisonError::into_inner).push(switch);
@@ -462,11 +478,37 @@ impl Session {
         if self.inner.turns.fetch_add(1, Ordering::SeqCst) != 0 {
             return;
         }
+        let this = thread::current().id();
+        *self.inner.turner.lock().unwrap_or_else(PoisonError::into_inner) = Some(this);
+        let turned = catch_unwind(AssertUnwindSafe(|| self.turn_all()));
+        // Another thread may have begun meanwhile, and is then the one to wait for.
+        let mut turner = self.inner.turner.lock().unwrap_or_else(PoisonError::into_inner);
+        if *turner == Some(this) {
+            *turner = None;
+        }
+        drop(turner);
+        self.inner.turned.notify_all();
+        // A panic of the host's own code goes on to the host.
+        if let Err(panic) = turned {
+            resume_unwind(panic);
+        }
+    }
+
+    /// Waits until no other thread is between its look at a gate and the start that followed from it.
+    fn wait_for_switches(&self) {
+        let this = thread::current().id();
+        let turner = self.inner.turner.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_another = |turner: &mut Option<ThreadId>| turner.is_some_and(|turner| turner != this);
+        // Late or not, what is left to do is done by that thread.
+        drop(self.inner.turned.wait_timeout_while(turner, LONGEST_TURN, is_another));
+    }
+
+    fn turn_all(&self) {
         loop {
             let seen = self.inner.turns.load(Ordering::SeqCst);
             // Taken out while they run, so that none is called with a lock held.
             let mut switches = std::mem::take(&mut *self.inner.switches.lock().unwrap_or_else(PoisonError::into_inner));
-            // A panic of the host's own code goes on to the host, after the switches are back in their place.
+            // Also after a panic of the host's own code the switches go back to their place.
             let turned = catch_unwind(AssertUnwindSafe(|| switches.iter_mut().for_each(|switch| self.turn(switch))));
             self.inner.switches.lock().unwrap_or_else(PoisonError::into_inner).append(&mut switches);
             let last = self.inner.turns.fetch_sub(seen, Ordering::SeqCst) == seen;
@@ -481,7 +523,7 @@ impl Session {
     }
 
     fn turn(&self, switch: &mut Switch) {
-        let allowed = matches!(self.may_start(&switch.recipient), Ok(None));
+        let allowed = matches!(self.why_not_start(&switch.recipient), Ok(None));
         if allowed == switch.running {
             return;
         }

@@ -114,10 +114,25 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
             "在知道您的年龄和所在地之前，{name}不会启用。使用时只询问一次。",
             "在知道您的年齡和所在地之前，{name}不會啟用。使用時只詢問一次。",
         ),
+        "subject-not-supplied" => (
+            "{name} is off until the app knows your age and place.",
+            "在本应用知道您的年龄和所在地之前，{name}不会启用。",
+            "在本應用程式知道您的年齡和所在地之前，{name}不會啟用。",
+        ),
         "guardian-needed" => (
             "{name} needs the consent of a parent or guardian.",
             "{name}需要父母或监护人同意。",
             "{name}需要父母或監護人同意。",
+        ),
+        "no-legitimate-interest" => (
+            "{name} needs your consent where you live. It asks when you use it.",
+            "在您所在的地区，{name}需要您的同意。使用时会征求同意。",
+            "在您所在的地區，{name}需要您的同意。使用時會徵求同意。",
+        ),
+        "not-declared" => (
+            "{name} is off because the privacy policy does not name it.",
+            "隐私政策没有提及{name}，因此未启用。",
+            "隱私權政策沒有提及{name}，因此未啟用。",
         ),
         "restricted" => (
             "{name} is off because you objected to it.",
@@ -185,6 +200,16 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
             "此设备上的密钥已不存在，因此{name}未启用。使用时会重新征求同意。",
             "此裝置上的金鑰已不存在，因此{name}未啟用。使用時會重新徵求同意。",
         ),
+        "account-key-lost" => (
+            "{name} is off because the key to your answers is gone from this device.",
+            "此设备上保管您选择的密钥已不存在，因此{name}未启用。",
+            "此裝置上保管您選擇的金鑰已不存在，因此{name}未啟用。",
+        ),
+        "ledger-unreadable" => (
+            "{name} is off because the record of your answers cannot be read right now.",
+            "暂时无法读取您的选择记录，因此{name}未启用。",
+            "暫時無法讀取您的選擇紀錄，因此{name}未啟用。",
+        ),
         "ledger-broken" => (
             "{name} is off because the record of your answers is damaged.",
             "您的选择记录已损坏，因此{name}未启用。",
@@ -220,14 +245,23 @@ pub(crate) fn prompt_words(locale: &str) -> PromptWords {
     }
 }
 
-/// A length of time in words, rounded down to its largest unit.
+/// Where a consent is withdrawn, for a receipt.
+pub(crate) fn withdrawal(locale: &str, is_possible: bool) -> &'static str {
+    if is_possible {
+        pick(locale, "in the settings of the app", "在应用的设置中", "在應用程式的設定中")
+    } else {
+        pick(locale, "not possible: a statute demands it", "不可撤回：法律要求", "不可撤回：法律要求")
+    }
+}
+
+/// A length of time in words, rounded up to its largest unit: nothing is kept longer than it is told.
 pub(crate) fn span(locale: &str, seconds: u64) -> String {
-    let (count, unit) = match seconds {
-        0..3600 => (seconds / 60, ("minutes", "分钟", "分鐘")),
-        3600..172_800 => (seconds / 3600, ("hours", "小时", "小時")),
-        _ => (seconds / 86_400, ("days", "天", "天")),
+    let (count, one, many, simplified, traditional) = match seconds {
+        0..3600 => (seconds.div_ceil(60), "minute", "minutes", "分钟", "分鐘"),
+        3600..172_800 => (seconds.div_ceil(3600), "hour", "hours", "小时", "小時"),
+        _ => (seconds.div_ceil(86_400), "day", "days", "天", "天"),
     };
-    format!("{count} {}", pick(locale, unit.0, unit.1, unit.2))
+    format!("{count} {}", pick(locale, if count == 1 { one } else { many }, simplified, traditional))
 }
 
 /// A moment in UTC as `2026-03-16 10:20 UTC`.
@@ -252,7 +286,10 @@ mod tests {
         "consent-too-weak",
         "policy-rule",
         "subject-unknown",
+        "subject-not-supplied",
         "guardian-needed",
+        "no-legitimate-interest",
+        "not-declared",
         "restricted",
         "ended-by-policy",
         "not-accepted-yet",
@@ -267,6 +304,8 @@ mod tests {
         "signed-out",
         "key-not-ready",
         "key-missing",
+        "account-key-lost",
+        "ledger-unreadable",
         "ledger-broken",
     ];
 
@@ -282,6 +321,13 @@ mod tests {
     }
 
     #[test]
+    fn every_denial_has_a_sentence_of_its_own() {
+        for code in CODES {
+            assert_ne!(denial("en", code, "Maps", None), denial("en", "unknown-code", "Maps", None), "{code}");
+        }
+    }
+
+    #[test]
     fn chinese_sentences_have_full_width_punctuation() {
         let words = [prompt_words("zh-Hans"), prompt_words("zh-Hant")].map(|words| words.adds.to_owned());
         let sentences = ["zh-Hans", "zh-Hant"]
@@ -290,6 +336,16 @@ mod tests {
         for sentence in sentences.chain(words) {
             assert!(!sentence.replace("11:20", "").contains([',', ';', ':', '!', '?']), "{sentence}");
         }
+    }
+
+    #[test]
+    fn the_longest_time_that_something_is_kept_is_never_told_shorter_than_it_is() {
+        let told = [30, 60, 61, 3600, 3601, 5 * 3600 + 59 * 60, 172_800, 172_801, 2_592_000].map(|s| span("en", s));
+        let expected = [
+            "1 minute", "1 minute", "2 minutes", "1 hour", "2 hours", "6 hours", "2 days", "3 days", "30 days",
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(span("zh-Hans", 30), "1 分钟");
     }
 
     #[test]

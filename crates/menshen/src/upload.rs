@@ -57,7 +57,8 @@ struct EraseBody<'a> {
 }
 
 impl Session {
-    /// The next upload that is allowed and due, or `None`. Requests to erase come first.
+    /// The next upload that is allowed and due, or `None`. Requests to erase come first; one that fails rests by
+    /// itself and holds up no records.
     ///
     /// # Errors
     /// The store failed.
@@ -79,12 +80,14 @@ impl Session {
         })
     }
 
-    /// When the next upload may be due, in milliseconds since 1970, if an endpoint is resting.
+    /// When the next upload may be due, in milliseconds since 1970, if an endpoint or a request to erase is resting.
     #[must_use]
     pub fn next_upload_at(&self) -> Option<i64> {
         self.read(|core, shared| {
             let now = shared.clock.now().wall_ms;
-            core.exchanges.endpoints.values().map(|endpoint| endpoint.not_before_ms).filter(|at| *at > now).min()
+            let endpoints = core.exchanges.endpoints.values().map(|endpoint| endpoint.rest.not_before_ms);
+            let erases = core.exchanges.erases.values().map(|rest| rest.not_before_ms);
+            endpoints.chain(erases).filter(|at| *at > now).min()
         })
     }
 
@@ -130,11 +133,12 @@ fn next_erase(core: &mut Core, now: &Now) -> Result<Option<UploadRequest>, Error
         })
         .collect();
     let due = core.state.erases.iter().find(|(id, erase)| {
-        let resting = core.exchanges.endpoints.get(&erase.to.endpoint);
+        let endpoint = core.exchanges.endpoints.get(&erase.to.endpoint).map(|endpoint| &endpoint.rest);
+        let mut rests = endpoint.into_iter().chain(core.exchanges.erases.get(*id));
         // Records that arrive after the request would stay there.
         let mut uploads = core.exchanges.uploads.values();
         let outrun = uploads.any(|upload| upload.cancelled && upload.endpoint == erase.to.endpoint);
-        !under_way.contains(id) && !outrun && resting.is_none_or(|state| state.not_before_ms <= now.wall_ms)
+        !under_way.contains(id) && !outrun && rests.all(|rest| rest.not_before_ms <= now.wall_ms)
     });
     let Some((id, Erase { purpose, to })) = due.map(|(id, erase)| (id.clone(), erase.clone())) else { return Ok(None) };
     let body =
@@ -156,7 +160,7 @@ fn next_records(
     endpoint: &Endpoint,
 ) -> Result<Option<UploadRequest>, Error> {
     let state = core.exchanges.endpoints.get(id).copied().unwrap_or_default();
-    if state.not_before_ms > now.wall_ms {
+    if state.rest.not_before_ms > now.wall_ms {
         return Ok(None);
     }
     let Some(batch) = Batch::next(core, shared, now, id, endpoint, state.max_records)? else { return Ok(None) };
@@ -221,13 +225,16 @@ fn finish(
     match answer {
         Answer::Taken => {
             match &upload.what {
-                Payload::Erase { id } => core.commit(shared, vec![What::EraseAcknowledged { id: id.clone() }])?,
+                Payload::Erase { id } => {
+                    core.commit(shared, vec![What::EraseAcknowledged { id: id.clone() }])?;
+                    core.exchanges.erases.remove(id);
+                }
                 Payload::Records(_) => {
                     shared.journal.acknowledge(label, &ids)?;
                     retire(core, shared)?;
+                    core.exchanges.endpoints.entry(upload.endpoint.clone()).or_default().succeed();
                 }
             }
-            core.exchanges.endpoints.entry(upload.endpoint.clone()).or_default().succeed();
             Ok(UploadOutcome::Acknowledged { records: ids.len() })
         }
         Answer::RejectedRecords => {
@@ -251,9 +258,13 @@ fn finish(
 }
 
 fn rest(core: &mut Core, upload: &InFlight, now: i64, code: &'static str, told_ms: Option<i64>) -> UploadOutcome {
-    let state = core.exchanges.endpoints.entry(upload.endpoint.clone()).or_default();
-    state.fail(now, told_ms);
-    UploadOutcome::Later { code, not_before_ms: state.not_before_ms }
+    let rest = match &upload.what {
+        // A receiver that cannot erase may take records all the same.
+        Payload::Erase { id } => core.exchanges.erases.entry(id.clone()).or_default(),
+        Payload::Records(_) => &mut core.exchanges.endpoints.entry(upload.endpoint.clone()).or_default().rest,
+    };
+    rest.fail(now, told_ms);
+    UploadOutcome::Later { code, not_before_ms: rest.not_before_ms }
 }
 
 /// What was on its way when a purpose was withdrawn is recorded either way; what else was in it counts as sent

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::document::{ConsentKind, Effect, Giver, Id, LegalBasis, Source, Text};
 use crate::identity::Identity;
 use crate::in_force::{Clause, RulesInForce};
+use crate::packs::Demand;
 use crate::policy::{Policy, PurposeId};
 use crate::subject::{AgeBand, Month};
 
@@ -129,8 +130,6 @@ pub enum Reason {
     LegalDuty,
     /// A legitimate interest.
     LegitimateInterest,
-    /// No legitimate interest exists under this law.
-    NoLegitimateInterest,
 }
 
 /// A small fixed list of reasons, so that deciding allocates nothing.
@@ -382,7 +381,10 @@ impl Policy {
                 let found = pack.and_then(|pack| Some((pack, pack.rules.iter().nth(usize::from(rule))?)));
                 match found {
                     Some((pack, (id, rule))) => Explanation {
-                        code: "guardian-needed",
+                        code: match rule.demand {
+                            Demand::NoLegalBasis { .. } => "no-legitimate-interest",
+                            _ => "guardian-needed",
+                        },
                         rule: Some(id),
                         pack: Some(&pack.id),
                         source: Some(rule.source.as_str()),
@@ -402,7 +404,6 @@ impl Policy {
             Reason::Contract => own("contract"),
             Reason::LegalDuty => own("legal-duty"),
             Reason::LegitimateInterest => own("legitimate-interest"),
-            Reason::NoLegitimateInterest => own("no-legitimate-interest"),
         }
     }
 }

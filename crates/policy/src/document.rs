@@ -92,7 +92,8 @@ pub struct Acceptance {
     pub source: Source,
 }
 
-/// What a policy takes as agreement. The engine always asks explicitly; a laxer mode is a finding.
+/// What the text takes as agreement. It says what is written, and loosens nothing: the engine asks explicitly in
+/// every mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -102,7 +103,7 @@ pub enum AcceptanceMode {
     Explicit,
     /// The act of signing in.
     Login,
-    /// Use of the app. No law pack accepts it, so the engine asks explicitly all the same.
+    /// Use of the app.
     ContinuedUse,
 }
 
@@ -125,7 +126,7 @@ pub struct SubjectSource {
 pub enum SubjectMode {
     /// One neutral question to the person.
     Asked,
-    /// The app knows and tells the library.
+    /// The app knows and tells the library; the person is not asked. What depends on them is closed until then.
     Supplied,
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// `too-large`: the file is longer than 4 MiB.
+    /// `too-large`: the file is longer than 4 MiB, or what is kept of it as evidence longer than 250 000 bytes.
     TooLarge,
     /// `not-utf8`: the file is not UTF-8.
     NotUtf8,

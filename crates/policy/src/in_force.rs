@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::decide::Reason;
 use crate::document::{Condition, ConsentKind, Effect, Giver, LegalBasis, Permission, Place};
 use crate::identity::{Identity, PackIdentity};
-use crate::packs::{self, Demand, Pack, Then};
+use crate::packs::{self, Demand, Otherwise, Pack, Then};
 use crate::policy::{CompiledPurpose, Policy};
 
 /// The rules of one policy and of the law packs that hold for people who live in one place, or whose place is
@@ -99,18 +99,20 @@ impl Policy {
         }
         for (pack_at, pack, is_here) in packs {
             for (rule_at, rule) in (0_u8..).zip(pack.rules.values()) {
-                let Demand::AgeThreshold { age_below, places, legal_bases, then: Then::Guardian } = &rule.demand else {
-                    continue;
+                let (effect, below) = match &rule.demand {
+                    Demand::AgeThreshold { age_below, places, legal_bases, then: Then::Guardian }
+                        if legal_bases.is_empty() || legal_bases.contains(&basis) =>
+                    {
+                        let below = place.and_then(|place| places.get(place)).unwrap_or(age_below);
+                        (Effect::Guardian, Some(*below))
+                    }
+                    Demand::NoLegalBasis { legal_bases, then: Otherwise::Ask } if legal_bases.contains(&basis) => {
+                        (Effect::Ask, None)
+                    }
+                    _ => continue,
                 };
-                if legal_bases.is_empty() || legal_bases.contains(&basis) {
-                    let below = Some(*place.and_then(|place| places.get(place)).unwrap_or(age_below));
-                    let reason = Reason::Law { pack: *pack_at, rule: rule_at };
-                    clauses.push(Clause { effect: Effect::Guardian, below, from: None, is_here: *is_here, reason });
-                }
-            }
-            if basis == LegalBasis::LegitimateInterest && pack.id.as_str() == "cn" {
-                let reason = Reason::NoLegitimateInterest;
-                clauses.push(Clause { effect: Effect::Ask, below: None, from: None, is_here: *is_here, reason });
+                let reason = Reason::Law { pack: *pack_at, rule: rule_at };
+                clauses.push(Clause { effect, below, from: None, is_here: *is_here, reason });
             }
         }
         PurposeRules {

@@ -63,6 +63,13 @@ pub enum Demand {
         /// What is needed.
         then: Then,
     },
+    /// These legal bases do not exist here.
+    NoLegalBasis {
+        /// Which ones.
+        legal_bases: Vec<LegalBasis>,
+        /// What is needed instead.
+        then: Otherwise,
+    },
     /// A refused system permission rests.
     ReAsk {
         /// For how long, from the refusal.
@@ -79,6 +86,15 @@ pub enum Demand {
 pub enum Then {
     /// A guardian's yes.
     Guardian,
+}
+
+/// What is needed where a legal basis does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Otherwise {
+    /// The person's own yes.
+    Ask,
 }
 
 #[derive(Deserialize)]

@@ -56,6 +56,15 @@ impl Policy {
         Self::compile(read.document, read.canonical, read.hash).map_err(Errors::internal)
     }
 
+    /// Reads the canonical bytes of a policy that was read and checked before, perhaps by an earlier release.
+    ///
+    /// # Errors
+    /// The bytes do not have the shape of a policy.
+    pub fn read_kept(canonical: &[u8]) -> Result<Self, Errors> {
+        let read = Document::read_kept(canonical)?;
+        Self::compile(read.document, read.canonical, read.hash).map_err(Errors::internal)
+    }
+
     fn compile(document: Document, canonical: Vec<u8>, hash: String) -> Result<Self, String> {
         let packs = packs::built_in().map_err(|error| format!("law packs: {error}"))?;
         let rules: Vec<(Id, Rule)> = document.rules.iter().map(|(id, rule)| (id.clone(), rule.clone())).collect();

@@ -3,9 +3,13 @@
 use serde::Deserialize as _;
 
 use crate::document::Document;
-use crate::error::{Cursor, Errors, Position, Problems, Span};
+use crate::error::{Cursor, ErrorCode, Errors, Path, Position, Problems, Span};
 use crate::json::{self, Node};
 use crate::{canonical, check, packs, schema};
+
+/// The longest policy that can be kept as evidence of what was agreed to, in bytes of its canonical form written as a
+/// JSON string. The ledger takes entries of 256 KiB, and the rest of the entry needs some of that.
+const MAX_KEPT_BYTES: usize = 250_000;
 
 /// A document that was read and found right, and its identity.
 #[derive(Clone, Debug)]
@@ -36,10 +40,30 @@ impl Document {
         };
         let value = root.to_json();
         let canonical = canonical::bytes(&value);
+        let kept = serde_json::to_string(&String::from_utf8_lossy(&canonical)).map_or(usize::MAX, |kept| kept.len());
+        if kept > MAX_KEPT_BYTES {
+            let message = format!("the policy takes {kept} bytes of evidence; at most {MAX_KEPT_BYTES} can be kept");
+            let help = Some("shorten the texts, or give fewer locales".to_owned());
+            problems.add(ErrorCode::TooLarge, Span { start: 0, end: 1 }, Path::Root, message, help);
+            return Err(problems.finish(text));
+        }
         let hash = canonical::hash_bytes(&canonical);
         let document = Self::deserialize(value)
             .map_err(|error| Errors::internal(format!("the types refuse what the schema allows: {error}")))?;
         Ok(Read { document, canonical, hash })
+    }
+}
+
+impl Document {
+    /// Reads a document that was checked when it was accepted: by its shape alone, because what is checked grows
+    /// stricter from release to release.
+    ///
+    /// # Errors
+    /// It has another shape, or is no JSON.
+    pub(crate) fn read_kept(canonical: &[u8]) -> Result<Read, Errors> {
+        let document = serde_json::from_slice(canonical)
+            .map_err(|error| Errors::internal(format!("a kept policy has another shape: {error}")))?;
+        Ok(Read { document, canonical: canonical.to_vec(), hash: canonical::hash_bytes(canonical) })
     }
 }
 
