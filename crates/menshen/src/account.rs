@@ -15,7 +15,7 @@ pub(crate) struct Account {
     pub(crate) notice: Option<Answer>,
     pub(crate) purposes: BTreeMap<String, PurposeState>,
     /// Denied or ended epochs whose keys are not yet known to be gone.
-    pub(crate) to_shred: BTreeSet<(String, u64)>,
+    pub(crate) to_shred: BTreeMap<(String, u64), Alias>,
     pub(crate) permissions: BTreeMap<Permission, Asked>,
     /// By the number that their entries give them: an entry whose words are erased moves no other one.
     pub(crate) contexts: BTreeMap<u32, Identity>,
@@ -70,6 +70,8 @@ pub(crate) enum Status {
         by: Giver,
         until: Option<i64>,
         terms: Terms,
+        /// The latest wall clock that the ledger saw before it was given.
+        before_ms: i64,
     },
     Opened,
     Refused,
@@ -128,7 +130,8 @@ impl Account {
     /// Takes in the next entry.
     pub(crate) fn apply(&mut self, entry: &Entry) {
         self.uptime.see(entry.up, entry.boot);
-        self.latest_ms = self.latest_ms.max(entry.at);
+        let before_ms = self.latest_ms;
+        self.latest_ms = before_ms.max(entry.at);
         match &entry.what {
             What::NoticeAgreed { .. } => self.notice = Some(Answer::Agreed),
             What::NoticeDeclined { .. } => self.notice = Some(Answer::Declined),
@@ -138,7 +141,7 @@ impl Account {
                 self.subject = Subject { age: Some(AgeBand { from: *from, below }), place: Place::parse(place).ok() };
             }
             What::Granted { purpose, epoch, alias, kind, by, until, terms, .. } => {
-                let status = Status::Given { kind: *kind, by: *by, until: *until, terms: terms.terms() };
+                let status = Status::Given { kind: *kind, by: *by, until: *until, terms: terms.terms(), before_ms };
                 self.open(purpose, *epoch, alias, status);
             }
             What::Opened { purpose, epoch, alias, .. } => self.open(purpose, *epoch, alias, Status::Opened),
@@ -207,16 +210,16 @@ impl Account {
         if epoch <= state.epoch && !renewed {
             return;
         }
-        if state.alias.is_some() && epoch > state.epoch {
-            self.to_shred.insert((purpose.to_owned(), state.epoch));
+        if let Some(ended) = state.alias.take().filter(|_| epoch > state.epoch) {
+            self.to_shred.insert((purpose.to_owned(), state.epoch), ended);
         }
         *state = PurposeState { epoch, alias: Alias::parse(alias).ok(), status };
     }
 
     fn close(&mut self, purpose: &str, status: Status) {
         let state = self.purposes.entry(purpose.to_owned()).or_default();
-        if state.alias.take().is_some() {
-            self.to_shred.insert((purpose.to_owned(), state.epoch));
+        if let Some(ended) = state.alias.take() {
+            self.to_shred.insert((purpose.to_owned(), state.epoch), ended);
         }
         state.status = status;
     }
@@ -233,9 +236,11 @@ impl Account {
         match self.purposes.get(purpose).map(|state| &state.status) {
             None | Some(Status::NotAsked | Status::Opened | Status::Ended) => Consent::NotAsked,
             Some(Status::Given { terms, .. }) if !terms.cover(now) => Consent::Outdated,
-            Some(Status::Given { kind, by, until, .. }) => {
+            Some(Status::Given { kind, by, until, before_ms, .. }) => {
                 // One whose time was over at any moment that the ledger saw is over, whatever the clock says now.
-                let until_ms = until.map(|until| if until <= self.latest_ms { i64::MIN } else { until });
+                // A clock that was far ahead before it was given says nothing.
+                let seen_ms = if self.latest_ms > *before_ms { self.latest_ms } else { i64::MIN };
+                let until_ms = until.map(|until| if until <= seen_ms { i64::MIN } else { until });
                 Consent::Given { kind: *kind, by: *by, until_ms }
             }
             Some(Status::Refused) => Consent::Refused,

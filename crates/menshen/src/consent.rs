@@ -1,6 +1,5 @@
 //! The acts that open and close purposes: a yes, a no, agreeing to a policy, destroying what ended.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use menshen_journal::{Alias, Domain, Now, Shredding};
@@ -47,6 +46,11 @@ impl Core {
         };
         self.commit(shared, introduced.into_iter().chain([granted]).collect())?;
         self.opened(shared, purpose);
+        // A marker that closed this epoch without proof is answered by the person now.
+        let label = self.label(&shared.journal, purpose)?;
+        for epoch in [epoch, ANY_EPOCH] {
+            let _ = shared.journal.clear_mark(&Domain { account: self.account, purpose: label, epoch });
+        }
         Ok(())
     }
 
@@ -89,7 +93,7 @@ impl Core {
             .state
             .purposes
             .get(purpose)
-            .filter(|state| matches!(state.status, Status::Given { .. } | Status::Opened))
+            .filter(|state| matches!(state.status, Status::Given { .. } | Status::Opened | Status::Marked))
             .filter(|_| !self.missing_keys.contains(purpose) && !self.closed.contains(purpose))
             .and_then(|state| Some((state.epoch, state.alias.clone()?)));
         if let Some(live) = live {
@@ -267,7 +271,7 @@ impl Core {
         self.close_domain(shared, purpose, epoch);
         // The entry is the proof now, and the marker of the epoch stays until its key is gone. One that is not
         // needed and stays is cleared at the next opening.
-        if !self.state.to_shred.contains(&(purpose.to_owned(), epoch)) {
+        if !self.state.to_shred.contains_key(&(purpose.to_owned(), epoch)) {
             let _ = shared.journal.clear_mark(&domain);
         }
         let _ = shared.journal.clear_mark(&any);
@@ -322,11 +326,6 @@ impl Core {
         self.policy.purposes().filter(|(_, id, _)| waits(id.as_str())).count()
     }
 
-    /// Every key that the ledger names.
-    pub(crate) fn aliases(&self) -> BTreeSet<Alias> {
-        self.state.purposes.values().filter_map(|state| state.alias.clone()).collect()
-    }
-
     /// Destroys the keys of ended epochs, expires what is old, takes up what an earlier try could not finish.
     pub(crate) fn maintain(&mut self, shared: &Shared) -> Result<Maintained, Error> {
         self.load(shared)?;
@@ -343,10 +342,10 @@ impl Core {
                 Err(error) => return Err(error),
             }
         }
-        for (purpose, epoch) in self.state.to_shred.clone() {
+        for ((purpose, epoch), alias) in self.state.to_shred.clone() {
             let label = self.label(&shared.journal, &purpose)?;
             let domain = Domain { account: self.account, purpose: label, epoch };
-            if shared.journal.shred(&domain)? == Shredding::Done {
+            if shared.journal.shred_key(&domain, &alias)? == Shredding::Done {
                 self.commit(shared, vec![What::Shredded { purpose: purpose.clone(), epoch }])?;
                 let _ = shared.journal.clear_mark(&domain);
                 done.shredded.push(purpose);

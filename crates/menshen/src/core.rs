@@ -133,7 +133,7 @@ impl Core {
             missing_keys: BTreeSet::new(),
             unknown_keys: BTreeSet::new(),
             generation: 0,
-            exchanges: Exchanges::default(),
+            exchanges: Exchanges::new(shared.randomness.as_ref())?,
             identifiers: IdentifierCache::default(),
             dropped_fields: 0,
             not_stored: 0,
@@ -270,30 +270,45 @@ impl Core {
     /// copy know nothing of the denial.
     fn take_in_markers(&mut self, shared: &Shared) -> Result<(), Error> {
         let account = self.account;
-        for domain in shared.journal.denied().into_iter().filter(|domain| domain.account == account) {
-            let Some(purpose) = shared.journal.label_name(domain.purpose) else { continue };
-            let state = self.state.purposes.get(&purpose).cloned().unwrap_or_default();
-            let means = Domain { epoch: if domain.epoch == ANY_EPOCH { state.epoch } else { domain.epoch }, ..domain };
-            // A statute lets nobody close what it demands.
-            let is_statutory = self.policy.purpose(&purpose).is_some_and(|p| p.legal_basis == LegalBasis::LegalDuty);
-            let is_live = means.epoch == state.epoch && matches!(state.status, Status::Given { .. } | Status::Opened);
-            if is_live && !is_statutory {
-                if shared.journal.is_denial_proven(&domain) {
-                    // This store wrote it while its key was there: the withdrawal is completed without a question.
-                    self.deny(shared, &purpose, Refusal::Withdrawn)?;
-                } else {
-                    self.commit(shared, vec![What::DeniedByMarker { purpose: purpose.clone(), epoch: means.epoch }])?;
-                }
+        let denied: Vec<Domain> =
+            shared.journal.denied().into_iter().filter(|domain| domain.account == account).collect();
+        let known = self.policy.purposes().map(|(_, id, _)| id.to_string());
+        let known: BTreeSet<String> = known.chain(self.state.purposes.keys().cloned()).collect();
+        for purpose in known {
+            // By every label of its name: the file with the names is in clear, and one more name must not hide a no.
+            let labels = shared.journal.labels(LabelKind::Purpose, &purpose);
+            for domain in denied.iter().filter(|domain| labels.contains(&domain.purpose)) {
+                self.take_in_marker(shared, &purpose, *domain)?;
             }
-            let state = self.state.purposes.get(&purpose).cloned().unwrap_or_default();
-            let may_have_key = means.epoch > state.epoch
-                || (means.epoch == state.epoch && state.alias.is_some())
-                || self.state.to_shred.contains(&(purpose, means.epoch));
-            let stays = may_have_key && !is_statutory;
-            // One that cannot be removed now says the same again next time.
-            if !stays || (domain != means && shared.journal.mark_denied(&means).is_ok()) {
-                let _ = shared.journal.clear_mark(&domain);
+        }
+        Ok(())
+    }
+
+    fn take_in_marker(&mut self, shared: &Shared, purpose: &str, domain: Domain) -> Result<(), Error> {
+        let state = self.state.purposes.get(purpose).cloned().unwrap_or_default();
+        let is_any = domain.epoch == ANY_EPOCH;
+        let means = Domain { epoch: if is_any { state.epoch } else { domain.epoch }, ..domain };
+        // A statute lets nobody close what it demands.
+        let is_statutory = self.policy.purpose(purpose).is_some_and(|p| p.legal_basis == LegalBasis::LegalDuty);
+        let is_live = means.epoch == state.epoch && matches!(state.status, Status::Given { .. } | Status::Opened);
+        if is_live && !is_statutory {
+            if !is_any && shared.journal.is_denial_proven(&domain) {
+                // This store wrote it while its key was there: the withdrawal is completed without a question.
+                self.deny(shared, purpose, Refusal::Withdrawn)?;
+            } else {
+                // One for whichever epoch lived then may be of an earlier one: it closes, and the person is asked.
+                let epoch = means.epoch;
+                self.commit(shared, vec![What::DeniedByMarker { purpose: purpose.to_owned(), epoch }])?;
             }
+        }
+        let state = self.state.purposes.get(purpose).cloned().unwrap_or_default();
+        let may_have_key = means.epoch > state.epoch
+            || (means.epoch == state.epoch && state.alias.is_some())
+            || self.state.to_shred.contains_key(&(purpose.to_owned(), means.epoch));
+        let stays = may_have_key && !is_statutory;
+        // One that cannot be removed now says the same again next time.
+        if !stays || (is_any && shared.journal.mark_denied_unproven(&means).is_ok()) {
+            let _ = shared.journal.clear_mark(&domain);
         }
         Ok(())
     }

@@ -225,7 +225,7 @@ impl fmt::Display for Error {
             Self::PermitEnded => f.write_str("this is not allowed any more; ask what closed it, and request it again"),
             Self::KeyNotReady => {
                 f.write_str("the key store is locked, busy or failing; nothing is lost, try again later")
-            },
+            }
             Self::WrongKey => f.write_str("the key is not the one that the store was sealed with; nothing was changed"),
             Self::KeyLost => f.write_str("the key that the store was sealed with is gone; what it sealed stays closed"),
             Self::StoreBusy => f.write_str("another process has the store open; use one process or another folder"),

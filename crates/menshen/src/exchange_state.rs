@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use menshen_journal::{Domain, RecordId};
+use menshen_journal::{Domain, Randomness, RandomnessError, RecordId};
 
 /// Everything under way for one account.
-#[derive(Default)]
 pub(crate) struct Exchanges {
+    /// Begins anywhere: a reply that comes after a restart must not fit something else.
     last_id: u64,
     pub(crate) uploads: BTreeMap<u64, InFlight>,
     pub(crate) deliveries: BTreeMap<u64, Delivering>,
@@ -83,6 +83,20 @@ impl Rest {
 }
 
 impl Exchanges {
+    pub(crate) fn new(randomness: &dyn Randomness) -> Result<Self, RandomnessError> {
+        let mut bytes = [0; 8];
+        randomness.fill(&mut bytes)?;
+        Ok(Self {
+            // 52 bits: a number that every language and JSON hold.
+            last_id: u64::from_le_bytes(bytes) >> 12,
+            uploads: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            erases: BTreeMap::new(),
+            resting: BTreeMap::new(),
+        })
+    }
+
     pub(crate) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id

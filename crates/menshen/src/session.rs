@@ -382,12 +382,11 @@ impl Session {
     pub fn maintain(&self) -> Result<Maintained, Error> {
         let done = self.with_core(|core, shared| core.maintain(shared))?;
         // With a slow key store, and without holding up anybody who asks or records meanwhile.
-        let (consents, named) = self.read(|core, _| (core.consents(), core.aliases()));
-        let journal = &self.shared().journal;
-        let prepared = journal.fill_spares(consents).and_then(|()| journal.sweep_keys(&|alias| named.contains(alias)));
+        let consents = self.read(|core, _| core.consents());
+        let prepared = self.shared().journal.fill_spares(consents);
         match prepared {
             // What is prepared for later may wait until later.
-            Ok(_) | Err(menshen_journal::Error::Key(_) | menshen_journal::Error::Full) => Ok(done),
+            Ok(()) | Err(menshen_journal::Error::Key(_) | menshen_journal::Error::Full) => Ok(done),
             Err(error) => Err(error.into()),
         }
     }

@@ -182,12 +182,21 @@ enum Answer {
     Later { code: &'static str, told_ms: Option<i64> },
 }
 
+fn is_json(reply: &TransportReply) -> bool {
+    let kind = reply.header("content-type").and_then(|kind| kind.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
 fn read_answer(reply: &TransportReply, is_erase: bool) -> Answer {
     let TransportReply::Response { status, body, complete, .. } = reply else {
         return Answer::Later { code: "transport", told_ms: None };
     };
     match status {
         200..=299 if !complete => Answer::Later { code: "reply-cut", told_ms: None },
+        // A page of a portal in between confirms nothing.
+        200..=299 if is_erase && !body.is_empty() && !is_json(reply) => {
+            Answer::Later { code: "reply-wrong-type", told_ms: None }
+        }
         200..=299 if is_erase => Answer::Taken,
         200..=299 => match read_reply(reply.header("content-type"), body) {
             Ok(reply) if reply.rejected == 0 => Answer::Taken,
