@@ -323,6 +323,7 @@ pub struct BridgeField {
 
 /// What became of something that was to be stored.
 #[derive(Clone, Debug, uniffi::Enum)]
+#[expect(clippy::large_enum_variant, reason = "it crosses at once and is kept nowhere")]
 pub enum BridgeStored {
     /// Sealed.
     Buffered,
@@ -353,6 +354,7 @@ impl From<Put> for BridgeStored {
 
 /// What became of a request for an identifier.
 #[derive(Clone, Debug, uniffi::Enum)]
+#[expect(clippy::large_enum_variant, reason = "it crosses at once and is kept nowhere")]
 pub enum BridgeIdentifier {
     /// Handed out.
     Handed {

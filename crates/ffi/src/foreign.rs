@@ -284,7 +284,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(30));
         let later = clock.now();
         assert!((1_000_030..1_060_000).contains(&later.wall_ms), "{later:?}");
-        assert_eq!(later.since_boot_ms - 500, u64::try_from(later.wall_ms - 1_000_000).unwrap());
+        assert_eq!(u64::try_from(later.wall_ms - 1_000_000), Ok(later.since_boot_ms - 500));
         assert_eq!(later.boot, 3);
     }
 }
