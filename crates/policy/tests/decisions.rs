@@ -99,7 +99,10 @@ fn a_legitimate_interest_asks_in_china_and_where_nobody_knows_whether_it_is_chin
     let explanation = policy.explain(reason, policy.purpose_id("statistics"));
     assert_eq!(explanation.code, "no-legitimate-interest");
     assert_eq!(explanation.pack.unwrap().as_str(), "cn");
-    assert_eq!((explanation.rule.unwrap().as_str(), explanation.source), ("no-legitimate-interest", Some("PIPL art. 13")));
+    assert_eq!(
+        (explanation.rule.unwrap().as_str(), explanation.source),
+        ("no-legitimate-interest", Some("PIPL art. 13"))
+    );
 }
 
 #[test]
