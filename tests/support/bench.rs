@@ -57,7 +57,12 @@ impl Bench {
             .marking_denials_on(Arc::new(self.outside.clone()))
             .with_clock(Arc::new(self.clock.clone()))
             .with_anchor(Arc::new(self.anchor.clone()));
-        Menshen::open_on(Policy::read(self.policy.to_string().as_bytes())?, store, Arc::new(self.keys.clone()), platform)
+        Menshen::open_on(
+            Policy::read(self.policy.to_string().as_bytes())?,
+            store,
+            Arc::new(self.keys.clone()),
+            platform,
+        )
     }
 
     pub(crate) fn open(&self) -> Menshen {

@@ -341,9 +341,8 @@ mod tests {
     #[test]
     fn the_longest_time_that_something_is_kept_is_never_told_shorter_than_it_is() {
         let told = [30, 60, 61, 3600, 3601, 5 * 3600 + 59 * 60, 172_800, 172_801, 2_592_000].map(|s| span("en", s));
-        let expected = [
-            "1 minute", "1 minute", "2 minutes", "1 hour", "2 hours", "6 hours", "2 days", "3 days", "30 days",
-        ];
+        let expected =
+            ["1 minute", "1 minute", "2 minutes", "1 hour", "2 hours", "6 hours", "2 days", "3 days", "30 days"];
         assert_eq!(told, expected);
         assert_eq!(span("zh-Hans", 30), "1 分钟");
     }
