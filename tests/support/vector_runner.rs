@@ -154,54 +154,13 @@ fn matches(expected: &Value, got: &Value) -> bool {
 }
 
 fn error_json(error: &Error) -> Value {
-    let mut fields = Map::new();
-    let mut set = |name: &str, value: String| {
-        fields.insert(name.into(), json!(value));
-    };
+    let fields: Map<String, Value> =
+        error.fields().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
     let mut problems = Vec::new();
-    match error {
-        Error::Policy(errors) => {
-            problems.extend(errors.iter().map(|e| {
-                json!({ "code": e.code(), "pointer": e.pointer, "line": e.position.line, "column": e.position.column })
-            }));
-        }
-        Error::ForeignPolicy { accepted, given } | Error::OlderPolicy { accepted, given } => {
-            set("accepted", accepted.clone());
-            set("given", given.clone());
-        }
-        Error::Undeclared { what, name } | Error::NotAcceptedYet { what, name } => {
-            set("what", (*what).into());
-            set("name", name.clone());
-        }
-        Error::UndeclaredField { event, field } => {
-            set("event", event.clone());
-            set("field", field.clone());
-        }
-        Error::FieldType { event, field, expected } => {
-            set("event", event.clone());
-            set("field", field.clone());
-            set("expected", (*expected).into());
-        }
-        Error::TooLarge { bytes, limit } => {
-            set("bytes", bytes.to_string());
-            set("limit", limit.to_string());
-        }
-        Error::BadFields { why } => set("why", (*why).into()),
-        Error::UnexpectedAnswer { step } => set("step", (*step).into()),
-        Error::BadSubject { field } => set("field", (*field).into()),
-        Error::BadTimeToLive { limit_ms } => set("limit_ms", limit_ms.to_string()),
-        Error::RecipientNotOfPurpose { purpose, recipient } => {
-            set("purpose", purpose.clone());
-            set("recipient", recipient.clone());
-        }
-        Error::LegalDuty { purpose, statute } => {
-            set("purpose", purpose.clone());
-            set("statute", statute.clone());
-        }
-        Error::UnknownExchange { id } => set("id", id.to_string()),
-        Error::Io { operation } => set("operation", (*operation).into()),
-        Error::Internal { what } => set("what", (*what).into()),
-        _ => {}
+    if let Error::Policy(errors) = error {
+        problems.extend(errors.iter().map(|e| {
+            json!({ "code": e.code(), "pointer": e.pointer, "line": e.position.line, "column": e.position.column })
+        }));
     }
     json!({ "error": { "code": error.code(), "fields": fields, "problems": problems } })
 }

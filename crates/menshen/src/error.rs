@@ -173,6 +173,47 @@ impl Error {
             Self::Internal { .. } => "internal",
         }
     }
+
+    /// The fields by their names, as every binding gives them. The problems of a policy are no fields.
+    #[must_use]
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::ForeignPolicy { accepted, given } | Self::OlderPolicy { accepted, given } => {
+                vec![("accepted", accepted.clone()), ("given", given.clone())]
+            }
+            Self::Undeclared { what, name } | Self::NotAcceptedYet { what, name } => {
+                vec![("what", (*what).to_owned()), ("name", name.clone())]
+            }
+            Self::UndeclaredField { event, field } => vec![("event", event.clone()), ("field", field.clone())],
+            Self::FieldType { event, field, expected } => {
+                vec![("event", event.clone()), ("field", field.clone()), ("expected", (*expected).to_owned())]
+            }
+            Self::TooLarge { bytes, limit } => vec![("bytes", bytes.to_string()), ("limit", limit.to_string())],
+            Self::BadFields { why } => vec![("why", (*why).to_owned())],
+            Self::UnexpectedAnswer { step } => vec![("step", (*step).to_owned())],
+            Self::BadSubject { field } => vec![("field", (*field).to_owned())],
+            Self::BadTimeToLive { limit_ms } => vec![("limit_ms", limit_ms.to_string())],
+            Self::RecipientNotOfPurpose { purpose, recipient } => {
+                vec![("purpose", purpose.clone()), ("recipient", recipient.clone())]
+            }
+            Self::LegalDuty { purpose, statute } => vec![("purpose", purpose.clone()), ("statute", statute.clone())],
+            Self::UnknownExchange { id } => vec![("id", id.to_string())],
+            Self::Io { operation } => vec![("operation", (*operation).to_owned())],
+            Self::LedgerBroken { sequence: Some(sequence) } => vec![("sequence", sequence.to_string())],
+            Self::Internal { what } => vec![("what", (*what).to_owned())],
+            Self::Policy(_)
+            | Self::PermitEnded
+            | Self::KeyNotReady
+            | Self::WrongKey
+            | Self::KeyLost
+            | Self::StoreBusy
+            | Self::StoreReadOnly
+            | Self::StoreFull
+            | Self::NotAFolder
+            | Self::NotAStore
+            | Self::LedgerBroken { sequence: None } => Vec::new(),
+        }
+    }
 }
 
 impl fmt::Display for Error {

@@ -149,7 +149,7 @@ impl Inquiry<'_> {
             if last.granted == Some(true) && !asked_now {
                 continue;
             }
-            let rest = core.rules.re_ask(permission);
+            let rest = core.rules.re_ask();
             let left = rest.wait_ms.saturating_sub(core.state.since_asked(last, now));
             if asked_now || (left > 0 && !(trigger == Trigger::Tap && rest.tap_exception)) {
                 let until = now.wall_ms.saturating_add(left);

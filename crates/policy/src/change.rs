@@ -54,10 +54,6 @@ pub struct Change {
     pub removed: Vec<Id>,
     /// Purposes whose terms became wider: a new category or recipient, longer retention, another basis or kind.
     pub widened: Vec<Id>,
-    /// Recipients taken away from a purpose that stays.
-    pub removed_recipients: Vec<(Id, Id)>,
-    /// Categories taken away from a purpose that stays.
-    pub removed_categories: Vec<(Id, Id)>,
 }
 
 impl Change {
@@ -73,11 +69,6 @@ impl Change {
             if !Terms::of(before).cover(&Terms::of(purpose)) {
                 change.widened.push(id.clone());
             }
-            let gone = |old: &[Id], new: &[Id]| -> Vec<(Id, Id)> {
-                old.iter().filter(|one| !new.contains(one)).map(|one| (id.clone(), one.clone())).collect()
-            };
-            change.removed_recipients.extend(gone(&before.recipients, &purpose.recipients));
-            change.removed_categories.extend(gone(&before.categories, &purpose.categories));
         }
         change.removed = accepted
             .purposes()
@@ -85,11 +76,5 @@ impl Change {
             .map(|(_, id, _)| id.clone())
             .collect();
         change
-    }
-
-    /// Whether the person must agree: something is new, longer or wider.
-    #[must_use]
-    pub fn is_material(&self) -> bool {
-        !self.added.is_empty() || !self.widened.is_empty()
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::decide::Reason;
-use crate::document::{Condition, ConsentKind, Effect, Giver, LegalBasis, Permission, Place};
+use crate::document::{Condition, ConsentKind, Effect, Giver, LegalBasis, Place};
 use crate::identity::{Identity, PackIdentity};
 use crate::packs::{self, Demand, Otherwise, Pack, Then};
 use crate::policy::{CompiledPurpose, Policy};
@@ -146,7 +146,7 @@ impl RulesInForce {
     /// How long a refused system permission rests: the strictest of the packs in force and the library's own rule
     /// of 48 hours, which a tap of the person lifts.
     #[must_use]
-    pub fn re_ask(&self, _permission: Permission) -> ReAsk {
+    pub fn re_ask(&self) -> ReAsk {
         self.re_ask
     }
 }

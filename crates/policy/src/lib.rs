@@ -33,7 +33,7 @@ pub use draw::draw;
 pub use error::{ErrorCode, Errors, PolicyError, Position};
 pub use identity::{Identity, PackIdentity};
 pub use in_force::{ReAsk, RulesInForce};
-pub use policy::{FeatureId, Policy, PurposeId};
+pub use policy::{Policy, PurposeId};
 pub use read::{Read, locate};
 pub use schema::SCHEMA;
 pub use subject::{AgeBand, Month, Subject, Threshold};

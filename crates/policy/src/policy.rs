@@ -1,6 +1,5 @@
 //! A policy ready to decide with: the checked document, its identity, and its law packs, interned.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::change::Terms;
@@ -11,10 +10,6 @@ use crate::packs::{self, Demand, Pack};
 /// A purpose of one policy, interned. It means nothing to another policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PurposeId(pub(crate) u16);
-
-/// A feature of one policy, interned. It means nothing to another policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FeatureId(pub(crate) u16);
 
 /// A policy that was read and checked whole. It is immutable.
 ///
@@ -29,7 +24,6 @@ pub struct Policy {
     pub(crate) packs: Vec<Pack>,
     pub(crate) purposes: Vec<CompiledPurpose>,
     pub(crate) rules: Vec<(Id, Rule)>,
-    features: Vec<CompiledFeature>,
     canonical: Vec<u8>,
     hash: String,
     thresholds: Vec<u8>,
@@ -39,11 +33,6 @@ pub(crate) struct CompiledPurpose {
     pub(crate) id: Id,
     pub(crate) purpose: Purpose,
     terms: Terms,
-}
-
-struct CompiledFeature {
-    id: Id,
-    purposes: Vec<PurposeId>,
 }
 
 impl Policy {
@@ -77,15 +66,6 @@ impl Policy {
                 terms: Terms::of(purpose),
             })
             .collect();
-        let index: BTreeMap<&Id, PurposeId> = (0_u16..).zip(&purposes).map(|(i, p)| (&p.id, PurposeId(i))).collect();
-        let features = document
-            .features
-            .iter()
-            .map(|(id, feature)| {
-                let purposes = feature.purposes.iter().filter_map(|purpose| index.get(purpose).copied()).collect();
-                CompiledFeature { id: id.clone(), purposes }
-            })
-            .collect();
         let mut thresholds: Vec<u8> = rules
             .iter()
             .flat_map(|(_, rule)| [rule.when.age_below, rule.when.age_from])
@@ -94,7 +74,7 @@ impl Policy {
             .collect();
         thresholds.sort_unstable();
         thresholds.dedup();
-        Ok(Self { document, packs, purposes, rules, features, canonical, hash, thresholds })
+        Ok(Self { document, packs, purposes, rules, canonical, hash, thresholds })
     }
 
     /// The document as it was read.
@@ -145,22 +125,10 @@ impl Policy {
         self.document.purposes.get(id)
     }
 
-    /// The feature with this id.
-    #[must_use]
-    pub fn feature_id(&self, id: &str) -> Option<FeatureId> {
-        let at = self.features.binary_search_by(|feature| feature.id.as_str().cmp(id)).ok()?;
-        u16::try_from(at).ok().map(FeatureId)
-    }
-
     /// The feature with this id, as the document has it.
     #[must_use]
     pub fn feature(&self, id: &str) -> Option<&Feature> {
         self.document.features.get(id)
-    }
-
-    /// Every feature with the purposes that it needs, in the order of their ids.
-    pub fn features(&self) -> impl Iterator<Item = (FeatureId, &Id, &[PurposeId])> {
-        (0_u16..).zip(&self.features).map(|(i, f)| (FeatureId(i), &f.id, f.purposes.as_slice()))
     }
 
     /// The event with this name.
@@ -184,8 +152,9 @@ impl Policy {
 
     /// The purposes that no feature needs. They are offered once after the notice, a switch each.
     pub fn offered_purposes(&self) -> impl Iterator<Item = (PurposeId, &Id, &Purpose)> {
-        self.purposes().filter(|(at, _, purpose)| {
-            purpose.consent.is_some() && !self.features.iter().any(|f| f.purposes.contains(at))
+        let features = &self.document.features;
+        self.purposes().filter(|(_, id, purpose)| {
+            purpose.consent.is_some() && !features.values().any(|feature| feature.purposes.contains(id))
         })
     }
 
