@@ -158,9 +158,9 @@ fn error_json(error: &Error) -> Value {
         error.fields().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
     let mut problems = Vec::new();
     if let Error::Policy(errors) = error {
-        problems.extend(errors.iter().map(|e| {
-            json!({ "code": e.code(), "pointer": e.pointer, "line": e.position.line, "column": e.position.column })
-        }));
+        problems.extend(errors.iter().map(
+            |e| json!({ "code": e.code(), "pointer": e.pointer, "line": e.position.line, "column": e.position.column }),
+        ));
     }
     json!({ "error": { "code": error.code(), "fields": fields, "problems": problems } })
 }
