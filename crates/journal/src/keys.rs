@@ -136,7 +136,8 @@ impl Slot {
             }
             4 => {
                 let kind = LabelKind::from_number(read.u8()?)?;
-                let label = Label::from_number(read.u64()?);
+                // No name has the number of what is essential.
+                let label = Some(Label::from_number(read.u64()?)).filter(|label| *label != Label::ESSENTIAL)?;
                 Self::Label { kind, label, name: std::str::from_utf8(read.short()?).ok()?.to_owned() }
             }
             5 => {

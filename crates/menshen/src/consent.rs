@@ -111,8 +111,18 @@ impl Core {
         while taken(epoch) {
             epoch = epoch.saturating_add(1);
         }
-        let alias = shared.journal.create_domain(&Domain { account: self.account, purpose: label, epoch })?;
-        Ok((epoch, alias))
+        let named = |alias: &Alias| {
+            let live = self.state.purposes.values().any(|state| state.alias.as_ref() == Some(alias));
+            live || self.state.to_shred.values().any(|ended| ended == alias)
+        };
+        loop {
+            let alias = shared.journal.create_domain(&Domain { account: self.account, purpose: label, epoch })?;
+            // A key file that was rolled back offers a spare again that a grant has: one key never serves two.
+            if !named(&alias) {
+                return Ok((epoch, alias));
+            }
+            epoch = epoch.saturating_add(1);
+        }
     }
 
     /// Agreeing to the notice, or to a new version: purposes on other bases than consent open with it.
