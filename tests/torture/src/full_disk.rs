@@ -125,7 +125,8 @@ pub(crate) fn sizes(seed: u64) -> Result<Prepared, String> {
 
 fn withdraw(journal: &Journal, account: Label, withdrawn: menshen_journal::Domain, kib: u64) {
     journal.mark_denied(&withdrawn).unwrap_or_else(|error| panic!("{kib} KiB: the marker: {error:?}"));
-    let entry = NewEntry { statement: b"statement", payload: b"withdrawn" };
+    // More than the slack of the ledger's last page.
+    let entry = NewEntry { statement: b"statement", payload: &[1; 6_000] };
     let entered = journal.ledger_append_denial(account, &[entry]);
     entered.unwrap_or_else(|error| panic!("{kib} KiB: the entry: {error:?}"));
     assert_eq!(journal.shred(&withdrawn), Ok(Shredding::Done), "{kib} KiB");
