@@ -51,7 +51,7 @@ impl FailingDisk {
     fn step(&self) -> Option<Kind> {
         let now = self.operations.fetch_add(1, Ordering::Relaxed);
         let struck = self.fault.filter(|(_, at, for_ever)| now == *at || (*for_ever && now > *at));
-        if struck.is_some_and(|(_, at, _)| now == at) && std::env::var_os("RUST_BACKTRACE").is_some() {
+        if struck.is_some_and(|(_, at, _)| now == at) && std::env::var_os("MENSHEN_TRACE").is_some() {
             eprintln!("the fault strikes here:\n{}", std::backtrace::Backtrace::force_capture());
         }
         struck.map(|(kind, ..)| kind)

@@ -3,12 +3,13 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use menshen_journal::{
     Append, Error, Expiry, Folder, Journal, Label, Lane, MemoryKeys, NewEntry, OpenError, Shredding, Verdict,
 };
 
+use crate::kill::SPAWNING;
 use crate::planted;
 use crate::programme::Prepared;
 use crate::world::*;
@@ -37,6 +38,7 @@ impl Drop for Small {
 }
 
 fn run(program: &str, words: &[&str], folder: &Path) -> bool {
+    let _alone = SPAWNING.write().unwrap_or_else(PoisonError::into_inner);
     let command = Command::new(program).args(words).arg(folder).stderr(Stdio::null()).status();
     command.is_ok_and(|status| status.success())
 }
@@ -63,6 +65,7 @@ pub(crate) fn sizes(seed: u64) -> Result<Prepared, String> {
     Prepared::all(241, move |case| {
         let kib = 64 + case * 4;
         let small = Small::mount(kib).unwrap();
+        let _open = SPAWNING.read().unwrap_or_else(PoisonError::into_inner);
         let mut world = World::new(seed + case);
         world.options.cap_bytes = u64::MAX / 2;
         let keys = MemoryKeys::new();
@@ -122,7 +125,8 @@ pub(crate) fn sizes(seed: u64) -> Result<Prepared, String> {
 
 fn withdraw(journal: &Journal, account: Label, withdrawn: menshen_journal::Domain, kib: u64) {
     journal.mark_denied(&withdrawn).unwrap_or_else(|error| panic!("{kib} KiB: the marker: {error:?}"));
-    let entry = NewEntry { statement: b"statement", payload: b"withdrawn" };
+    // More than the slack of the ledger's last page.
+    let entry = NewEntry { statement: b"statement", payload: &[1; 6_000] };
     let entered = journal.ledger_append_denial(account, &[entry]);
     entered.unwrap_or_else(|error| panic!("{kib} KiB: the entry: {error:?}"));
     assert_eq!(journal.shred(&withdrawn), Ok(Shredding::Done), "{kib} KiB");

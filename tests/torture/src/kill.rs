@@ -28,7 +28,7 @@ fn open(folder: &std::path::Path) -> Result<Journal, OpenError> {
 
 /// Written while a process is spawned, read while a store is open here: between fork and exec a child has a copy of
 /// every lock that this process holds.
-static SPAWNING: RwLock<()> = RwLock::new(());
+pub(crate) static SPAWNING: RwLock<()> = RwLock::new(());
 
 fn spawn(role: &str, folder: &std::path::Path, seed: u64) -> Child {
     let _alone = SPAWNING.write().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -49,8 +49,14 @@ fn body(seed: u64, number: u64) -> Vec<u8> {
 
 /// What a child says over its pipe: one letter and a number.
 fn say(letter: char, number: u64) {
-    // One write for each line, so that a kill tears none that was promised.
-    let _ = std::io::stdout().write_all(format!("{letter} {number}\n").as_bytes());
+    say_line(&format!("{letter} {number}\n"));
+}
+
+/// One write for each line, so that a kill tears none that was promised. Nobody listens once the parent is gone.
+fn say_line(line: &str) {
+    if std::io::stdout().write_all(line.as_bytes()).is_err() {
+        std::process::exit(0);
+    }
 }
 
 pub(crate) fn child(role: &str, folder: &str, seed: u64) -> ExitCode {
@@ -63,6 +69,7 @@ pub(crate) fn child(role: &str, folder: &str, seed: u64) -> ExitCode {
             loop {
                 put(&world, &journal, domain, b"held")?;
                 journal.sync()?;
+                say('h', 0);
             }
             #[expect(unreachable_code, reason = "it is killed")]
             Ok::<(), menshen_journal::Error>(())
@@ -110,11 +117,11 @@ fn write(journal: &Journal, seed: u64) -> Result<(), menshen_journal::Error> {
                 let (ids, mine): (Vec<_>, Vec<_>) = batch.records.iter().take(take).map(|r| (r.id, &r.body)).unzip();
                 let mine: Vec<String> = mine.iter().map(|body| name_of(body)).collect();
                 for name in &mine {
-                    let _ = std::io::stdout().write_all(format!("k {name}\n").as_bytes());
+                    say_line(&format!("k {name}\n"));
                 }
                 journal.acknowledge(one, &ids)?;
                 for name in &mine {
-                    let _ = std::io::stdout().write_all(format!("K {name}\n").as_bytes());
+                    say_line(&format!("K {name}\n"));
                 }
                 if random.one_in(4) {
                     journal.retire_delivered(&|_, _| vec![one])?;

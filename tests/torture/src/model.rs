@@ -94,7 +94,16 @@ impl Walk {
     }
 
     fn act(&mut self, journal: Journal) -> Option<Journal> {
-        match self.random.below(if self.is_wild { 34 } else { 28 }) {
+        let act = self.random.below(if self.is_wild { 34 } else { 28 });
+        if std::env::var_os("MENSHEN_TRACE").is_some() {
+            eprintln!(
+                "act {act}, faulty: {}, {:?}, {:?}",
+                self.faulty,
+                self.world.clock.now(),
+                self.world.disk.names()
+            );
+        }
+        match act {
             0..8 => self.append(&journal),
             8..10 => self.sync(&journal),
             10..14 => _ = self.read(&journal),
@@ -241,6 +250,9 @@ impl Walk {
         chosen.retain(|_| self.random.one_in(odds));
         let ids: Vec<RecordId> = chosen.iter().map(|(id, _)| *id).collect();
         let done = if self.random.one_in(5) { journal.quarantine(one, &ids) } else { journal.acknowledge(one, &ids) };
+        if std::env::var_os("MENSHEN_TRACE").is_some() {
+            eprintln!("delivered {chosen:?}: {done:?}");
+        }
         for (_, number) in chosen {
             let known = &mut self.records[number];
             known.acknowledged = if done.is_ok() { Sure::Yes } else { Sure::Perhaps };

@@ -321,7 +321,10 @@ pub(crate) fn withdrawals(seed: u64) -> Result<Prepared, String> {
         drop(journal);
         // A copy of the key made before opens nothing: the secrets of the slices are gone, too.
         let thief = World { keys: before, ..world.clone() };
-        thief.disk.put("lock", b"");
+        for name in thief.disk.names().into_iter().filter(|name| name.starts_with("manifest")) {
+            // It says that the files are gone; without it they say themselves what they are.
+            thief.disk.delete(&name);
+        }
         for name in old_files.disk.names().into_iter().filter(|name| name.starts_with("segments/")) {
             thief.disk.put(&name, &old_files.disk.contents(&name).unwrap());
         }
