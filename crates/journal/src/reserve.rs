@@ -30,8 +30,8 @@ impl Inner {
             // It is there, or there is no room for it.
             Err(_) => return,
         };
-        // Not zeros: a file system may keep those as a hole.
-        let written = file.write_at(0, &[0xA5; BYTES]).and_then(|()| file.sync());
+        // Not zeros: a file system may keep those as a hole. On the heap: as a constant it would be in every app.
+        let written = file.write_at(0, &vec![0xA5; BYTES]).and_then(|()| file.sync());
         if written.and_then(|()| self.disk.sync_folder("")).is_err() {
             let _ = self.disk.remove(FILE);
         }

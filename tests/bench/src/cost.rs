@@ -85,7 +85,7 @@ pub fn size(effort: &Effort, report: &mut Report) {
         report.note("size of the peers: only with --full, as it builds OpenSSL");
     }
     report.row(Row {
-        figure: format!("stripped bytes that the {JOURNAL} adds to a library with ring"),
+        figure: format!("stripped bytes that the {JOURNAL} adds to a library that seals, signs and writes a file"),
         journal: format!("{own} B"),
         peers,
         target: "≤ 150 KB",

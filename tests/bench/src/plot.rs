@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use crate::queue::{GLEAN, JOURNAL, REDB, SQLCIPHER, SQLITE};
+
 /// The points of one contender.
 pub struct Line {
     pub name: &'static str,
@@ -35,8 +37,18 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 150.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 50.0;
-/// Colours that people who see few colours can tell apart (Okabe and Ito).
-const COLOURS: [&str; 6] = ["#d55e00", "#7f7f7f", "#0072b2", "#009e73", "#cc79a7", "#e69f00"];
+
+/// The same for a contender in every plot, and such that people who see few colours can tell them apart.
+fn colour(name: &str) -> &'static str {
+    match name {
+        JOURNAL => "#d55e00",
+        SQLITE => "#0072b2",
+        SQLCIPHER => "#009e73",
+        REDB => "#cc79a7",
+        GLEAN => "#e69f00",
+        _ => "#7f7f7f",
+    }
+}
 
 struct Scale {
     from: f64,
@@ -132,12 +144,12 @@ pub fn write(path: &Path, axes: &Axes, lines: &[Line]) {
         HEIGHT / 2.0,
         axes.up
     );
-    let drawn = lines.iter().zip(COLOURS).filter(|(line, _)| !line.points.is_empty());
+    let drawn = lines.iter().map(|line| (line, colour(line.name))).filter(|(line, _)| !line.points.is_empty());
     // Names stand at the ends of their lines, moved apart where those are close.
     let mut names: Vec<(f64, &str, &str)> = Vec::new();
     for (line, colour) in drawn {
         let path: Vec<String> = line.points.iter().map(|(px, py)| format!("{:.1} {:.1}", x(*px), y(*py))).collect();
-        let width = if names.is_empty() { 3 } else { 2 };
+        let width = if line.name == JOURNAL { 3 } else { 2 };
         let _ =
             writeln!(out, r##"<path d="M{}" fill="none" stroke="{colour}" stroke-width="{width}"/>"##, path.join("L"));
         for (px, py) in &line.points {

@@ -1,6 +1,10 @@
-//! A C function that seals, and with a feature one that puts the sealed bytes through a store.
+//! A C function that seals, signs and writes a file with ring and std, and with a feature puts the sealed bytes through
+//! a store as well.
+
+use std::io::{Read, Write};
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use ring::signature::Ed25519KeyPair;
 
 /// Seals the bytes and stores them; 0 where that failed.
 ///
@@ -16,7 +20,23 @@ pub unsafe extern "C" fn seal_and_store(path: *const std::ffi::c_char, bytes: *c
     if LessSafeKey::new(key).seal_in_place_append_tag(nonce, Aad::empty(), &mut sealed).is_err() {
         return 0;
     }
-    path.to_str().ok().and_then(|path| store(path, &sealed)).unwrap_or(0)
+    path.to_str().ok().and_then(|path| sign_and_write(path, &sealed).and_then(|()| store(path, &sealed))).unwrap_or(0)
+}
+
+/// What an app with signed records has anyway.
+fn sign_and_write(path: &str, sealed: &[u8]) -> Option<()> {
+    let salt = ring::hkdf::Salt::new(ring::hkdf::HKDF_SHA256, sealed);
+    let mut seed = [0; 32];
+    salt.extract(sealed).expand(&[sealed], ring::hkdf::HKDF_SHA256).ok()?.fill(&mut seed).ok()?;
+    let pair = Ed25519KeyPair::from_seed_unchecked(&seed).ok()?;
+    let signature = pair.sign(sealed);
+    let public_key = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, sealed);
+    public_key.verify(sealed, signature.as_ref()).ok()?;
+    let mut file = std::fs::OpenOptions::new().read(true).append(true).create(true).open(path).ok()?;
+    file.write_all(sealed).and_then(|()| file.write_all(signature.as_ref())).and_then(|()| file.sync_data()).ok()?;
+    let mut read = Vec::new();
+    file.read_to_end(&mut read).ok()?;
+    Some(())
 }
 
 #[cfg(not(any(feature = "journal", feature = "redb", feature = "sqlite", feature = "sqlcipher")))]
