@@ -19,7 +19,7 @@ impl Story<'_> {
                 return Err(format!("the outbox is closed: {}", denial.code).into());
             }
         }
-        let segments_with = self.segments()?;
+        let (segments_with, secrets_with) = (self.segments()?, self.slice_secrets()?);
         // The first is delivered; the other one comes again every minute.
         let mut offered: Vec<Vec<u8>> = Vec::new();
         for _ in 0..3 {
@@ -41,6 +41,9 @@ impl Story<'_> {
         self.stage.clock.advance(TIME_TO_LIVE / 8 + HOUR);
         let ended = session.maintain()?;
         let gone = segments_with.difference(&self.segments()?).count() as u64;
+        // The slot of a slice's secret holds it twice; what was destroyed stands nowhere in the file any more.
+        let secrets = self.slice_secrets()?;
+        let destroyed = secrets_with.difference(&secrets).count() as u64;
         let expired = ended.expired_records.saturating_sub(delivered);
 
         let report = &mut self.report;
@@ -48,12 +51,23 @@ impl Story<'_> {
         report.note(&format!("one delivered, offered {delivered} time: its tombstone keeps it from being sent again"));
         report.note("one for somebody who is offline:");
         report.note(&format!("· offered {late} times after its time (control: {waiting} times while it lived)"));
-        report.note(&format!("· {expired} expired with its slice: key and file gone, {gone} file less"));
+        report.note(&format!(
+            "· {expired} expired with its slice: {destroyed} of {} slice keys overwritten, {gone} file less",
+            secrets_with.len()
+        ));
         report.must(delivered == 1 && waiting == 3, "an undelivered item comes again, a delivered one does not");
-        report.must(ended.expired_segments >= 1 && gone >= 1, "its slice's key and file are gone");
+        report.must(ended.expired_segments >= 1 && gone >= 1 && destroyed >= 1, "its slice's key and file are gone");
+        report.must(!secrets.is_empty(), "the keys of other slices are still found in the same way");
         report.zero("offered_after_expiry", late, waiting, "times while it lived");
         report.figure("expired", expired);
         Ok(())
+    }
+
+    /// The slots of the key file that hold a slice's secret, as `FORMAT.md` has them.
+    fn slice_secrets(&self) -> Result<BTreeSet<Vec<u8>>, Failure> {
+        const SLICE: u8 = 3;
+        let keys = std::fs::read(self.path("store").join("keys"))?;
+        Ok(keys.chunks(512).filter(|slot| slot.first() == Some(&SLICE)).map(<[u8]>::to_vec).collect())
     }
 
     fn segments(&self) -> Result<BTreeSet<std::ffi::OsString>, Failure> {

@@ -30,7 +30,7 @@ impl Story<'_> {
             let (event, _) = self.app.events[usize::try_from(number % 4)?];
             let text = canary(number).unwrap_or_else(|| format!("value {number}"));
             let fields = fields_of(event, number, &text);
-            writeln!(plain, "{event} {fields:?}")?;
+            writeln!(plain, "{event} {number} {text}")?;
             recorded += u64::from(self.session.record(event, fields)? == Recorded::Buffered);
             progress(number + 1);
         }

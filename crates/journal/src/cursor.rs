@@ -58,6 +58,10 @@ pub(crate) struct CursorTable {
     dirty: bool,
     /// The last sync failed.
     suspect: bool,
+    /// Cursors that were written and are not known to be durable.
+    unsynced: BTreeSet<(u64, Label)>,
+    /// Nothing was synced since an earlier process wrote.
+    inherited: bool,
     /// There once the store's own key is: no cursor is written without it.
     key: Option<CodeKey>,
 }
@@ -85,6 +89,8 @@ impl CursorTable {
             slots: 0,
             dirty: false,
             suspect: false,
+            unsynced: BTreeSet::new(),
+            inherited: false,
             key: None,
         };
         let file = match disk.open(FILE) {
@@ -114,7 +120,7 @@ impl CursorTable {
                 }
             }
         }
-        (table.file, table.dirty) = (Some(file), true);
+        (table.file, table.dirty, table.inherited) = (Some(file), true, true);
         Ok(table)
     }
 
@@ -197,8 +203,14 @@ impl CursorTable {
         up_to: u64,
     ) -> Result<(), DiskError> {
         let name = (segment, endpoint);
+        if let Some(file) = self.file.as_ref().filter(|_| std::mem::take(&mut self.inherited)) {
+            // What an earlier process left may be in the system's memory only.
+            file.sync().inspect_err(|_| self.inherited = true)?;
+        }
         let (index, generation) = match self.cursors.get(&name) {
             Some(cursor) if cursor.up_to >= up_to => return Ok(()),
+            // The copy that is durable is left alone until the other one is: an even step stays on one side.
+            Some(cursor) if self.unsynced.contains(&name) => (cursor.index, cursor.generation.saturating_add(2)),
             Some(cursor) => (cursor.index, cursor.generation.saturating_add(1)),
             None => {
                 self.allocate()?;
@@ -209,6 +221,7 @@ impl CursorTable {
         self.dirty = true;
         write(self.file.as_ref(), self.key.as_ref(), store, &name, &mut cursor)?;
         self.free.remove(&index);
+        self.unsynced.insert(name);
         self.cursors.insert(name, cursor);
         Ok(())
     }
@@ -230,6 +243,7 @@ impl CursorTable {
             file.write_at(offset_of(index, 1), &[0; SLOT])?;
             self.dirty = true;
             self.cursors.remove(key);
+            self.unsynced.remove(key);
             self.free.insert(index);
         }
         Ok(())
@@ -238,8 +252,8 @@ impl CursorTable {
     pub(crate) fn sync(&mut self, store: &[u8; 16]) -> Result<(), DiskError> {
         if self.suspect {
             // What a failed sync dropped, another sync does not bring back: it is written again.
-            for (name, cursor) in &mut self.cursors {
-                cursor.generation = cursor.generation.saturating_add(1);
+            for (name, cursor) in self.cursors.iter_mut().filter(|(name, _)| self.unsynced.contains(name)) {
+                cursor.generation = cursor.generation.saturating_add(2);
                 write(self.file.as_ref(), self.key.as_ref(), store, name, cursor)?;
             }
         }
@@ -247,6 +261,7 @@ impl CursorTable {
             self.suspect = true;
             file.sync()?;
             (self.dirty, self.suspect) = (false, false);
+            self.unsynced.clear();
         }
         Ok(())
     }

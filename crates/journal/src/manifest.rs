@@ -519,6 +519,8 @@ impl Manifest {
     fn rotate(&mut self) -> Result<(), DiskError> {
         self.broken = true;
         let Some(key) = &self.key else { return Err(DiskError::Io) };
+        // A removal is forgotten only once no power loss brings the file back.
+        self.disk.sync_folder("segments")?;
         let there: BTreeSet<String> = self.disk.list("segments")?.into_iter().collect();
         self.state.retired.retain(|id| there.contains(&format!("{id:016x}")));
         let file = loop {
