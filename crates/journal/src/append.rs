@@ -182,8 +182,10 @@ impl Inner {
         self.key_of(&slice.domain)?;
         self.limit_open()?;
         let (slice, label) = self.slice_slot(slice)?;
-        // A file that is not ours may have the next name.
-        while self.disk.open(&segment::name(self.next_segment)).err() != Some(DiskError::NotFound) {
+        // A file that is not ours may have the next name, and a number of which the manifest speaks is never given again.
+        while self.manifest.state.speaks_of(self.next_segment)
+            || self.disk.open(&segment::name(self.next_segment)).err() != Some(DiskError::NotFound)
+        {
             self.next_segment += 1;
         }
         let id = self.next_segment;

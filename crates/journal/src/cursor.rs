@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::bytes::{Reader, Writer, checked, is_zero};
+use crate::bytes::{MAX_COUNT, Reader, Writer, checked, is_zero};
 use crate::cipher::{CODE, CodeKey};
 use crate::effects::{Disk, DiskError, DiskFile};
 use crate::names::Label;
@@ -188,6 +188,11 @@ impl CursorTable {
     pub(crate) fn furthest(&self, segment: u64) -> u64 {
         let of_segment = self.cursors.range((segment, Label::ESSENTIAL)..=(segment, Label::from_number(u64::MAX)));
         of_segment.map(|(_, cursor)| cursor.up_to).max().unwrap_or(0)
+    }
+
+    /// The segments in which an endpoint has come somewhere, as far as a number can be believed before it is proven.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = u64> + '_ {
+        self.cursors.keys().map(|(segment, _)| *segment).filter(|segment| self.key.is_some() && *segment < MAX_COUNT)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -349,12 +349,14 @@ impl Inner {
         if self.table.live().any(is_other) {
             return Ok(if gone { Shredding::Done } else { Shredding::Pending });
         }
+        // Proven while the secrets are still there: without its secret a file that no manifest lists is nobody's.
+        let proven = self.prove();
         let destroyed = self.table.destroy(|slot| matches!(slot, Slot::Slice { slice, .. } if slice.domain == *domain));
         destroyed.at("write the keys")?;
         let of_domain = self.segments.iter().filter(|(_, segment)| segment.header.slice.domain == *domain);
         let ids: Vec<u64> = of_domain.map(|(id, _)| *id).collect();
         // The files go once the bookkeeping is proven; without their key they are noise already.
-        match self.prove() {
+        match proven {
             Ok(()) => self.remove(&ids, false).map(|_| ())?,
             Err(Error::Key(_)) => return Ok(Shredding::Pending),
             Err(error) => return Err(error),

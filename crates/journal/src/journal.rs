@@ -319,7 +319,9 @@ impl Inner {
         // No store counts that far: a planted name must not use up the numbers. It is left alone.
         files.headers.retain(|id, _| *id < MAX_COUNT);
         let known = self.manifest.state.next_segment;
-        self.next_segment = known.max(1);
+        // Numbers that anything here speaks of are not given again; a file that is not ours uses up none.
+        let spoken = self.manifest.state.progress().chain(self.cursors.segments()).chain(self.ours(&files));
+        self.next_segment = spoken.map(|id| id.saturating_add(1)).fold(known.max(1), u64::max);
         let is_missing = |id: &&u64| !files.headers.contains_key(id);
         self.report.missing = self.manifest.state.listed.keys().filter(is_missing).count() as u64;
         for (id, own) in files.headers {
@@ -360,6 +362,12 @@ impl Inner {
         }
         self.report.segments = self.segments.len() as u64;
         Ok(())
+    }
+
+    /// The files whose own headers say that they are of this store.
+    fn ours<'a>(&'a self, files: &'a Files) -> impl Iterator<Item = u64> + 'a {
+        let own = files.headers.iter().filter_map(|(id, header)| Some((*id, header.as_ref()?)));
+        own.filter(|(id, header)| header.id == *id && self.has_secret(header)).map(|(id, _)| id)
     }
 
     fn has_secret(&self, header: &Header) -> bool {

@@ -162,7 +162,18 @@ impl State {
         self.listed.insert(header.id, (header.clone(), None));
     }
 
+    /// The segments of which something is delivered or refused.
+    pub(crate) fn progress(&self) -> impl Iterator<Item = u64> + '_ {
+        self.delivered.keys().chain(self.refused.keys()).map(|(segment, _)| *segment)
+    }
+
+    pub(crate) fn speaks_of(&self, segment: u64) -> bool {
+        self.listed.contains_key(&segment) || self.retired.contains(&segment)
+    }
+
     fn retire(&mut self, segment: u64) {
+        // Its number is not given again, also where the frame that gave it is lost.
+        self.next_segment = self.next_segment.max(segment.saturating_add(1));
         self.listed.remove(&segment);
         self.retired.insert(segment);
         self.checkpoints.remove(&segment);

@@ -1,6 +1,6 @@
 //! Reading: records in the order of their segments, unsealed, without those that ended or were delivered.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use zeroize::Zeroizing;
 
@@ -12,6 +12,7 @@ use crate::effects::{DiskError, DiskFile, KeyError, Now};
 use crate::error::{At, Error};
 use crate::frame::{FrameReader, Kind, Step};
 use crate::journal::{Inner, Journal};
+use crate::manifest::Entry;
 use crate::names::{Domain, Label, Lane, RecordId};
 use crate::ranges::Ranges;
 use crate::segment::{self, RUN_FRAME, RunHeader, Segment, aad, run_key};
@@ -386,14 +387,15 @@ impl Inner {
         let Some(segment) = self.segments.get(&old) else { return Ok(()) };
         let slice = crate::names::Slice { generation: 0, ..segment.header.slice };
         let new = self.create_segment(slice, 0)?;
-        let filled = self.fill_copy(old, new);
+        // What is delivered or refused goes first: a copy that a crash leaves unlisted is taken in from its header.
+        let filled = self.carry_progress(old, new).and_then(|()| self.fill_copy(old, new));
         let Ok((lost, header)) = filled else {
             self.forget_copy(new);
             // What cannot go now is adopted at the next opening: duplicates then, no loss.
             let _ = self.disk.remove(&segment::name(new));
             return filled.map(|_| ());
         };
-        let listed = self.manifest.append(&crate::manifest::Entry::Replaced { old, new: header });
+        let listed = self.manifest.append(&Entry::Replaced { old, new: header });
         if let Err(error) = listed.and_then(|()| self.manifest.sync()) {
             // The frame may be there after all, so the copy must stay where it is.
             self.forget_copy(new);
@@ -416,6 +418,30 @@ impl Inner {
         if let Some(gone) = self.segments.remove(&new) {
             self.bytes = self.bytes.saturating_sub(gone.end);
         }
+    }
+
+    /// Says of a copy, durably, what is known of its original.
+    fn carry_progress(&mut self, old: u64, new: u64) -> Result<(), Error> {
+        let label = self.segments.get(&new).map_or(0, |segment| segment.header.label);
+        let state = &self.manifest.state;
+        let of_old = |map: &BTreeMap<(u64, Label), Ranges>| -> Vec<(Label, Ranges)> {
+            let of_old = map.iter().filter(|((of, _), _)| *of == old);
+            of_old
+                .flat_map(|((_, endpoint), ranges)| ranges.parts().into_iter().map(|part| (*endpoint, part)))
+                .collect()
+        };
+        let (delivered, refused) = (of_old(&state.delivered), of_old(&state.refused));
+        let delivered =
+            delivered.into_iter().map(|(endpoint, ranges)| Entry::Delivered { segment: new, endpoint, ranges });
+        let refused = refused.into_iter().map(|(endpoint, ranges)| Entry::Refused { segment: new, endpoint, ranges });
+        for entry in delivered.chain(refused) {
+            self.manifest.append(&entry).at("write the manifest")?;
+        }
+        self.manifest.sync().at("sync the manifest")?;
+        for (endpoint, up_to) in self.cursors.of(old) {
+            self.cursors.advance(&self.store, (new, label), endpoint, up_to).at("write the cursors")?;
+        }
+        self.cursors.sync(&self.store).at("sync the cursors")
     }
 
     /// Copies what can be read, synced; how many records could not, and the copy's header.
@@ -465,10 +491,6 @@ impl Inner {
         }
         segment.unsynced = false;
         let header = segment.header.clone();
-        for (endpoint, up_to) in self.cursors.of(old) {
-            self.cursors.advance(&self.store, (new, header.label), endpoint, up_to).at("write the cursors")?;
-        }
-        self.cursors.sync(&self.store).at("sync the cursors")?;
         Ok((lost, header))
     }
 }

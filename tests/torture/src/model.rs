@@ -100,7 +100,7 @@ impl Walk {
                 "act {act}, faulty: {}, {:?}, {:?}",
                 self.faulty,
                 self.world.clock.now(),
-                self.world.disk.names()
+                (self.world.disk.names(), journal.report())
             );
         }
         match act {
@@ -179,7 +179,11 @@ impl Walk {
         let mut body = (number as u32).to_le_bytes().to_vec();
         body.resize(4 + self.random.below(150) as usize, 9);
         let append = Append { domain, lane: Lane::Telemetry, expiry: Expiry::after(&now, lives_ms), body: &body };
-        let there = if journal.append(&append).is_ok() { Sure::Yes } else { Sure::Perhaps };
+        let done = journal.append(&append);
+        if std::env::var_os("MENSHEN_TRACE").is_some() {
+            eprintln!("append {number}: {done:?}");
+        }
+        let there = if done.is_ok() { Sure::Yes } else { Sure::Perhaps };
         let epoch = domain.epoch;
         let known = Known {
             purpose,
