@@ -32,20 +32,24 @@ impl Inner {
         self.unlock_store()?;
         let key = CodeKey::new(&self.derive(&Domain::STORE, b"menshen/0/bookkeeping")?);
         let loaded = manifest::load(self.disk.as_ref(), Some((&key, &self.store))).at("read the manifest")?;
-        let foreign_cursors = {
-            let label_of = |id| self.segments.get(&id).map(|segment| segment.header.label);
-            self.cursors.verify(key.clone(), &self.store, label_of).at("write the cursors")?
-        };
         let is_fresh = self.segments.is_empty() && self.manifest.state.store.is_none();
-        if self.unsettled || (!is_fresh && (foreign_cursors > 0 || !self.manifest.is_as(&loaded))) {
-            let damaged = loaded.damaged;
+        let damaged = loaded.damaged;
+        if self.unsettled || (!is_fresh && !self.manifest.is_as(&loaded)) {
             // Where this fails half-way, the next proof does it again.
             self.unsettled = true;
             self.manifest = Manifest::from_loaded(&self.disk, self.store, loaded);
             self.take_in_anew(damaged)?;
-            self.report.foreign_cursors = foreign_cursors;
-            self.unsettled = false;
         }
+        // Cursors are held against the segments as they are proven now.
+        let label_of = |id| self.segments.get(&id).map(|segment| segment.header.label);
+        let is_gone = |id| self.manifest.state.retired.contains(&id);
+        let foreign = self.cursors.verify(key.clone(), &self.store, label_of, is_gone).at("write the cursors")?;
+        if foreign > 0 {
+            self.unsettled = true;
+            self.take_in_anew(damaged && !is_fresh)?;
+            self.report.foreign_cursors = foreign;
+        }
+        self.unsettled = false;
         self.manifest.set_key(key);
         self.table.scrub().at("write the keys")?;
         // Removals that were decided and did not come to their end. What cannot go now goes next time.

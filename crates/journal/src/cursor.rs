@@ -126,17 +126,20 @@ impl CursorTable {
 
     /// Takes the key that codes the cursors, and forgets those that it did not code: they count as zero, so that
     /// their records are sent again. Says how many there were.
-    /// One of a segment that is gone is forgotten, too, and not counted.
+    /// One of a segment that is gone is forgotten, too, and not counted; one of a segment that is not in use stays.
     pub(crate) fn verify(
         &mut self,
         key: CodeKey,
         store: &[u8; 16],
         label_of: impl Fn(u64) -> Option<u64>,
+        is_gone: impl Fn(u64) -> bool,
     ) -> Result<u64, DiskError> {
         let (mut stale, mut foreign) = (Vec::new(), 0);
         for (name, cursor) in &mut self.cursors {
             let Some(label) = label_of(name.0) else {
-                stale.push(*name);
+                if is_gone(name.0) {
+                    stale.push(*name);
+                }
                 continue;
             };
             cursor.label = label;
