@@ -237,7 +237,7 @@ fn a_copy_of_an_old_run_does_not_cut_the_ledger_back() {
     drop(journal);
     let name = file_of_ledger(&bench);
     let mut contents = bench.disk.contents(&name).unwrap();
-    let used = contents.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let used = end_of_frames(&contents);
     contents.truncate(used);
     let runs: Vec<usize> = (0..used - 1).filter(|at| contents[*at..*at + 2] == [0xD6, 0x52]).collect();
     let first = contents[runs[0]..runs[2]].to_vec();

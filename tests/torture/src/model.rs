@@ -230,7 +230,12 @@ impl Walk {
             let known = self.records.get(number).expect("an invented record");
             assert_eq!((known.purpose, known.epoch), (purpose, domain.epoch), "record {number} is of another purpose");
             assert!(!known.is_over(&now), "record {number} is over and is read");
-            assert_ne!(known.acknowledged, Sure::Yes, "record {number}, now {:?}, was acknowledged and came back", record.id);
+            assert_ne!(
+                known.acknowledged,
+                Sure::Yes,
+                "record {number}, now {:?}, was acknowledged and came back",
+                record.id
+            );
             found.push((record.id, number));
         }
         for (number, known) in self.records.iter().enumerate() {

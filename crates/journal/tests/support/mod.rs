@@ -103,3 +103,12 @@ pub(crate) fn seeded(seed: u64) -> SeededRandomness {
 pub(crate) fn entries<'a, T: AsRef<[u8]> + ?Sized, const N: usize>(payloads: [&'a T; N]) -> [NewEntry<'a>; N] {
     payloads.map(|payload| NewEntry { statement: b"statement", payload: payload.as_ref() })
 }
+
+/// Where the frames of a segment end: a seal may end in a zero, so that looking for zeros is not enough.
+pub(crate) fn end_of_frames(contents: &[u8]) -> usize {
+    let mut at = 128;
+    while contents.len() >= at + 18 && contents[at] == 0xD6 {
+        at += 18 + u32::from_le_bytes(contents[at + 10..at + 14].try_into().unwrap()) as usize;
+    }
+    at
+}
