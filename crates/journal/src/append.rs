@@ -183,9 +183,14 @@ impl Inner {
         self.limit_open()?;
         let (slice, label) = self.slice_slot(slice)?;
         // A file that is not ours may have the next name, and a number of which the manifest speaks is never given again.
-        while self.manifest.state.speaks_of(self.next_segment)
-            || self.disk.open(&segment::name(self.next_segment)).err() != Some(DiskError::NotFound)
-        {
+        loop {
+            if !self.manifest.state.speaks_of(self.next_segment) {
+                match self.disk.open(&segment::name(self.next_segment)) {
+                    Err(DiskError::NotFound) => break,
+                    Ok(_) | Err(DiskError::NotAFile) => {}
+                    Err(error) => return Err(Error::from_disk(error, "create a segment")),
+                }
+            }
             self.next_segment += 1;
         }
         let id = self.next_segment;

@@ -534,14 +534,16 @@ impl Manifest {
         self.disk.sync_folder("segments")?;
         let there: BTreeSet<String> = self.disk.list("segments")?.into_iter().collect();
         self.state.retired.retain(|id| there.contains(&format!("{id:016x}")));
-        let file = loop {
+        // Files that are not ours may have the next names, but hardly more than a few.
+        let mut created = Err(DiskError::AlreadyExists);
+        for _ in 0..1000 {
             self.highest += 1;
-            match self.disk.create(&name(self.highest)) {
-                // A file that is not ours may have the name.
-                Err(DiskError::AlreadyExists) => {}
-                other => break other?,
+            created = self.disk.create(&name(self.highest));
+            if !matches!(created, Err(DiskError::AlreadyExists)) {
+                break;
             }
-        };
+        }
+        let file = created?;
         let number = self.highest;
         let mut bytes = Vec::new();
         let (mut sequence, mut last) = (0, [0; CODE]);

@@ -62,6 +62,7 @@ struct Image {
     /// Bytes that all files may have together.
     capacity: Option<u64>,
     sync_time: Duration,
+    opens_fail: bool,
     /// A failed sync takes what it could not write out of the system's memory, too.
     failed_sync_drops: bool,
     /// The disk as it was before each changing operation, while that is recorded.
@@ -270,6 +271,11 @@ impl SimulatedDisk {
         self.image().failed_sync_drops = drops;
     }
 
+    /// Whether no file can be opened.
+    pub fn set_failed_opens(&self, fail: bool) {
+        self.image().opens_fail = fail;
+    }
+
     /// Bytes of all files.
     #[must_use]
     pub fn used(&self) -> u64 {
@@ -352,6 +358,9 @@ impl Disk for SimulatedDisk {
     }
 
     fn open(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
+        if self.image().opens_fail {
+            return Err(DiskError::Io);
+        }
         let node = self.image().live.get(name).copied().ok_or(DiskError::NotFound)?;
         Ok(Arc::new(SimulatedFile { disk: self.clone(), node }))
     }

@@ -616,3 +616,16 @@ fn a_sealed_secret_that_fits_no_slot_is_refused_for_the_stores_own_key_too() {
     drop(journal);
     bench.open().unwrap().unlock().unwrap();
 }
+
+#[test]
+fn a_disk_that_fails_to_open_anything_for_ever_keeps_nobody_waiting() {
+    let bench = Bench::new();
+    let journal = bench.open().unwrap();
+    let analytics = domain(&journal, "analytics").unwrap();
+    put(&bench, &journal, analytics, b"before").unwrap();
+    bench.disk.set_failed_opens(true);
+    let other = domain(&journal, "other").unwrap();
+    assert_eq!(put(&bench, &journal, other, b"refused"), Err(Error::Io { operation: "create a segment" }));
+    bench.disk.set_failed_opens(false);
+    put(&bench, &journal, other, b"after").unwrap();
+}
