@@ -78,23 +78,18 @@ impl Inner {
         buffer.extend_from_slice(&u32::try_from(append.body.len()).unwrap_or(u32::MAX).to_le_bytes());
         buffer.extend_from_slice(append.body);
         buffer.resize(frame::HEADER + plain, 0);
-        let appended = self.append_sealed(id, None, &mut buffer);
+        let appended = self.append_sealed(id, &mut buffer);
         self.buffer = buffer;
         appended
     }
 
     /// Seals what stands behind a frame's header and appends it to a segment that has a run.
-    pub(crate) fn append_sealed(
-        &mut self,
-        id: u64,
-        sequence: Option<u64>,
-        buffer: &mut Vec<u8>,
-    ) -> Result<RecordId, Error> {
+    fn append_sealed(&mut self, id: u64, buffer: &mut Vec<u8>) -> Result<RecordId, Error> {
         let Some(segment) = self.segments.get_mut(&id) else { return Err(Error::Io { operation: "append" }) };
         let (Some(run), Some(file)) = (&segment.run, &segment.file) else {
             return Err(Error::Io { operation: "append" });
         };
-        let sequence = sequence.unwrap_or(segment.next).max(segment.next);
+        let sequence = segment.next;
         let run_offset = run.offset;
         let body = buffer.get_mut(frame::HEADER..).unwrap_or_default();
         let aad = aad(&segment.hash, Kind::Record, sequence, body.len() + TAG);

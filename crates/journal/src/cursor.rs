@@ -181,12 +181,6 @@ impl CursorTable {
         self.cursors.get(&(segment, endpoint)).map_or(0, |cursor| cursor.up_to)
     }
 
-    /// The cursors of a segment.
-    pub(crate) fn of(&self, segment: u64) -> Vec<(Label, u64)> {
-        let of_segment = self.cursors.range((segment, Label::ESSENTIAL)..=(segment, Label::from_number(u64::MAX)));
-        of_segment.map(|((_, endpoint), cursor)| (*endpoint, cursor.up_to)).collect()
-    }
-
     /// The furthest that any endpoint has come in a segment.
     pub(crate) fn furthest(&self, segment: u64) -> u64 {
         let of_segment = self.cursors.range((segment, Label::ESSENTIAL)..=(segment, Label::from_number(u64::MAX)));

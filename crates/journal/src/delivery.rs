@@ -104,16 +104,12 @@ impl Journal {
 }
 
 impl Inner {
-    /// The records as ranges, where they are now.
+    /// The records that are still there, as ranges.
     fn by_segment(&self, records: &[RecordId]) -> BTreeMap<u64, Ranges> {
         let mut out: BTreeMap<u64, Ranges> = BTreeMap::new();
         for record in records {
-            let mut segment = record.segment;
-            while let Some(moved) = self.moved.get(&segment) {
-                segment = *moved;
-            }
-            if self.segments.get(&segment).is_some_and(|known| record.sequence < known.next) {
-                out.entry(segment).or_default().insert(record.sequence, record.sequence + 1);
+            if self.segments.get(&record.segment).is_some_and(|known| record.sequence < known.next) {
+                out.entry(record.segment).or_default().insert(record.sequence, record.sequence + 1);
             }
         }
         out

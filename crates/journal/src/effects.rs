@@ -103,6 +103,12 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// [`DiskError::NotFound`] among others.
     fn remove(&self, name: &str) -> Result<(), DiskError>;
+    /// Gives a file another name in its sub-folder. A file that has that name is replaced, in one step: at no moment
+    /// is there none.
+    ///
+    /// # Errors
+    /// [`DiskError::NotFound`] among others; nothing is renamed then.
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError>;
 }
 
 /// One open file.

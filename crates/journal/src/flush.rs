@@ -3,11 +3,12 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::append::GROWTH;
+use crate::bytes::is_zero;
 use crate::effects::{DiskError, DiskFile};
 use crate::error::{At, Error};
 use crate::journal::{Inner, Journal};
 use crate::manifest::{self, Entry};
-use crate::segment::{self, Mark};
+use crate::segment::{self, Mark, Segment};
 
 /// How many syncs, or how many bytes, a mark may stand behind.
 const SYNCS_A_MARK: u32 = 8;
@@ -127,10 +128,7 @@ impl Inner {
             // It may be gone meanwhile.
             let Some(segment) = self.segments.get_mut(&id) else { continue };
             if let Err(error) = result {
-                // A ledger is not copied: each of its batches is synced by itself.
-                segment.suspect = !segment.is_ledger();
-                segment.unsynced |= segment.is_ledger();
-                segment.run = None;
+                (segment.suspect, segment.run) = (true, None);
                 failed = Some(error);
                 continue;
             }
@@ -158,5 +156,64 @@ impl Inner {
             self.manifest.append(&Entry::Mark { segment: id, mark }).at("write the manifest")?;
         }
         Ok(())
+    }
+}
+
+/// A copy is made in pieces of this many bytes; where all of one are zeros the file stays a hole.
+const PIECE: usize = 64 * 1024;
+
+impl Inner {
+    /// Writes segments whose sync failed anew. A second sync would prove nothing: what the system could not write it
+    /// may have dropped, or may take for written. Where one fails again it stays suspect, and nothing is lost by that.
+    pub(crate) fn rewrite_suspects(&mut self) -> Result<(), Error> {
+        let suspects: Vec<u64> = self.segments.iter().filter(|(_, s)| s.suspect).map(|(id, _)| *id).collect();
+        let before = self.damaged;
+        for id in suspects {
+            self.rewrite(id)?;
+        }
+        if self.damaged > before { Err(Error::Io { operation: "sync a segment" }) } else { Ok(()) }
+    }
+
+    /// The file is copied byte for byte, sealed as it is; the copy, once synced, takes the name in one step.
+    pub(crate) fn rewrite(&mut self, id: u64) -> Result<(), Error> {
+        let Some(segment) = self.segments.get_mut(&id) else { return Ok(()) };
+        // The next run begins in the copy.
+        (segment.file, segment.run) = (None, None);
+        let (name, copy) = (segment::name(id), segment::copy_name(id));
+        let original = self.disk.open(&name).at("read a segment")?;
+        match self.disk.remove(&copy) {
+            Ok(()) | Err(DiskError::NotFound) => {}
+            Err(error) => return Err(Error::from_disk(error, "write a segment anew")),
+        }
+        let file = self.disk.create(&copy).at("write a segment anew")?;
+        let written = copy_bytes(original.as_ref(), file.as_ref()).and_then(|()| file.sync());
+        if let Err(error) = written.and_then(|()| self.disk.rename(&copy, &name)) {
+            // One that cannot go now goes at the next try, or the next opening.
+            let _ = self.disk.remove(&copy);
+            return Err(Error::from_disk(error, "write a segment anew"));
+        }
+        self.disk.sync_folder("segments").at("write a segment anew")?;
+        let mut anew = Segment::new(segment.header.clone());
+        anew.scan(file.as_ref(), None).at("read a segment")?;
+        segment.gaps.iter().for_each(|(start, end)| anew.gaps.insert(start, end));
+        anew.skip_to(segment.next);
+        (anew.used, anew.marked) = (segment.used, segment.marked);
+        self.damaged += segment.records.saturating_sub(anew.records);
+        self.bytes = (self.bytes + anew.end).saturating_sub(segment.end);
+        *segment = anew;
+        Ok(())
+    }
+}
+
+fn copy_bytes(from: &dyn DiskFile, to: &dyn DiskFile) -> Result<(), DiskError> {
+    let mut piece = vec![0; PIECE];
+    let mut offset = 0;
+    loop {
+        let count = from.read_at(offset, &mut piece)?;
+        let Some(bytes) = piece.get(..count).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+        if !is_zero(bytes) {
+            to.write_at(offset, bytes)?;
+        }
+        offset += count as u64;
     }
 }

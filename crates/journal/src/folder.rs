@@ -135,4 +135,8 @@ impl Disk for Folder {
     fn remove(&self, name: &str) -> Result<(), DiskError> {
         fs::remove_file(self.path.join(name)).map_err(|error| reason(&error))
     }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        fs::rename(self.path.join(from), self.path.join(to)).map_err(|error| reason(&error))
+    }
 }

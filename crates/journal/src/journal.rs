@@ -112,8 +112,6 @@ pub(crate) struct Inner {
     /// Aliases of keys that this process makes or made, whether or not a slot names them.
     pub(crate) unnamed: HashSet<Alias>,
     pub(crate) ledgers: HashMap<Label, LedgerTail>,
-    /// Where the records of a suspect segment went.
-    pub(crate) moved: BTreeMap<u64, u64>,
     pub(crate) buffer: Vec<u8>,
     pub(crate) bytes: u64,
     pub(crate) damaged: u64,
@@ -199,7 +197,6 @@ impl Journal {
             spares: Vec::new(),
             unnamed: HashSet::new(),
             ledgers: HashMap::new(),
-            moved: BTreeMap::new(),
             buffer: Vec::new(),
             bytes: 0,
             damaged: 0,
@@ -286,8 +283,14 @@ pub(crate) struct Files {
 impl Files {
     pub(crate) fn look(disk: &dyn Disk) -> Result<Self, DiskError> {
         let mut files = Self { headers: BTreeMap::new(), unknown: 0 };
-        for name in disk.list("segments")? {
-            let id = u64::from_str_radix(&name, 16).ok().filter(|id| segment::name(*id).ends_with(&format!("/{name}")));
+        let names = disk.list("segments")?;
+        for name in &names {
+            if name.strip_suffix(segment::COPY).is_some_and(|original| names.iter().any(|name| name == original)) {
+                // A copy that was not finished holds nothing that its original does not; one that stays does no harm.
+                let _ = disk.remove(&format!("segments/{name}"));
+                continue;
+            }
+            let id = u64::from_str_radix(name, 16).ok().filter(|id| segment::name(*id).ends_with(&format!("/{name}")));
             let Some(id) = id else {
                 files.unknown += 1;
                 continue;

@@ -48,11 +48,6 @@ pub(crate) enum Entry {
         segment: u64,
         mark: Mark,
     },
-    /// The second took the place of the first, with all its records under the same numbers.
-    Replaced {
-        old: u64,
-        new: Header,
-    },
     Dropped(u64),
     /// A ledger's state is sealed at this place.
     Checkpoint {
@@ -88,17 +83,14 @@ impl Entry {
                 let place = mark.place;
                 out.u8(6).u64(*segment).u64(place.sequence).u64(place.offset).u64(place.run).u64(mark.records);
             }
-            Self::Replaced { old, new } => {
-                out.u8(7).u64(*old).bytes(&new.encode());
-            }
             Self::Dropped(count) => {
-                out.u8(8).u64(*count);
+                out.u8(7).u64(*count);
             }
             Self::Complete => {
-                out.u8(9);
+                out.u8(8);
             }
             Self::Checkpoint { segment, place } => {
-                out.u8(10).u64(*segment).u64(place.sequence).u64(place.offset).u64(place.run);
+                out.u8(9).u64(*segment).u64(place.sequence).u64(place.offset).u64(place.run);
             }
         }
         out.0
@@ -128,10 +120,9 @@ impl Entry {
                 let place = Position::read(&mut read)?;
                 Self::Mark { segment, mark: Mark { place, records: read.count()? } }
             }
-            7 => Self::Replaced { old: read.u64()?, new: Header::decode(read.bytes(segment::HEADER)?)? },
-            8 => Self::Dropped(read.count()?),
-            9 => Self::Complete,
-            10 => {
+            7 => Self::Dropped(read.count()?),
+            8 => Self::Complete,
+            9 => {
                 let segment = read.u64()?;
                 Self::Checkpoint { segment, place: Position::read(&mut read)? }
             }
@@ -204,17 +195,6 @@ impl State {
                 if let Some((_, known)) = self.listed.get_mut(segment) {
                     *known = Some(*mark);
                 }
-            }
-            Entry::Replaced { old, new } => {
-                self.add(new);
-                for map in [&mut self.delivered, &mut self.refused] {
-                    let moved: Vec<_> =
-                        map.iter().filter(|((of, _), _)| of == old).map(|(k, r)| (*k, r.clone())).collect();
-                    for ((_, endpoint), ranges) in moved {
-                        map.insert((new.id, endpoint), ranges);
-                    }
-                }
-                self.retire(*old);
             }
             Entry::Dropped(count) => self.dropped = self.dropped.saturating_add(*count),
             Entry::Checkpoint { segment, place } => {

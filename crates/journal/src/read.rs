@@ -1,6 +1,6 @@
 //! Reading: records in the order of their segments, unsealed, without those that ended or were delivered.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use zeroize::Zeroizing;
 
@@ -8,11 +8,10 @@ use crate::append::PREFIX;
 use crate::bytes::Reader;
 use crate::cipher::{self, Algorithm, SealingKey, Secret};
 use crate::cursor::Position;
-use crate::effects::{DiskError, DiskFile, KeyError, Now};
+use crate::effects::{DiskError, DiskFile, Now};
 use crate::error::{At, Error};
 use crate::frame::{FrameReader, Kind, Step};
 use crate::journal::{Inner, Journal};
-use crate::manifest::Entry;
 use crate::names::{Domain, Label, Lane, RecordId};
 use crate::ranges::Ranges;
 use crate::segment::{self, RUN_FRAME, RunHeader, Segment, aad, run_key};
@@ -368,130 +367,6 @@ impl Inner {
         }
         batch.damaged = batch.damaged.saturating_add(lose(segment, expected, segment.next));
         Ok(true)
-    }
-
-    /// Writes the records of segments whose sync failed anew, under the same numbers. Where the system dropped some
-    /// of them, the others are safe when this fails.
-    pub(crate) fn rewrite_suspects(&mut self) -> Result<(), Error> {
-        let suspects: Vec<u64> = self.segments.iter().filter(|(_, s)| s.suspect).map(|(id, _)| *id).collect();
-        let before = self.damaged;
-        for id in suspects {
-            self.rewrite(id)?;
-        }
-        if self.damaged > before { Err(Error::Io { operation: "sync a segment" }) } else { Ok(()) }
-    }
-
-    /// Copies a suspect segment into a new one. Where the disk fails again the suspect stays and the copy goes, so
-    /// that nothing is offered twice.
-    fn rewrite(&mut self, old: u64) -> Result<(), Error> {
-        let Some(segment) = self.segments.get(&old) else { return Ok(()) };
-        let slice = crate::names::Slice { generation: 0, ..segment.header.slice };
-        let new = self.create_segment(slice, 0)?;
-        // What is delivered or refused goes first: a copy that a crash leaves unlisted is taken in from its header.
-        let filled = self.carry_progress(old, new).and_then(|()| self.fill_copy(old, new));
-        let Ok((lost, header)) = filled else {
-            self.forget_copy(new);
-            // What cannot go now is adopted at the next opening: duplicates then, no loss.
-            let _ = self.disk.remove(&segment::name(new));
-            return filled.map(|_| ());
-        };
-        let listed = self.manifest.append(&Entry::Replaced { old, new: header });
-        if let Err(error) = listed.and_then(|()| self.manifest.sync()) {
-            // The frame may be there after all, so the copy must stay where it is.
-            self.forget_copy(new);
-            return Err(error).at("write the manifest");
-        }
-        if let Some(gone) = self.segments.remove(&old) {
-            self.bytes = self.bytes.saturating_sub(gone.end);
-        }
-        self.damaged += lost;
-        self.moved.insert(old, new);
-        self.active.insert(slice, new);
-        self.cursors.forget(old).at("write the cursors")?;
-        // The manifest says that it is gone; where it cannot go now it goes at the next opening.
-        let _ = self.disk.remove(&segment::name(old));
-        Ok(())
-    }
-
-    fn forget_copy(&mut self, new: u64) {
-        self.active.retain(|_, id| *id != new);
-        if let Some(gone) = self.segments.remove(&new) {
-            self.bytes = self.bytes.saturating_sub(gone.end);
-        }
-    }
-
-    /// Says of a copy, durably, what is known of its original.
-    fn carry_progress(&mut self, old: u64, new: u64) -> Result<(), Error> {
-        let label = self.segments.get(&new).map_or(0, |segment| segment.header.label);
-        let state = &self.manifest.state;
-        let of_old = |map: &BTreeMap<(u64, Label), Ranges>| -> Vec<(Label, Ranges)> {
-            let of_old = map.iter().filter(|((of, _), _)| *of == old);
-            of_old
-                .flat_map(|((_, endpoint), ranges)| ranges.parts().into_iter().map(|part| (*endpoint, part)))
-                .collect()
-        };
-        let (delivered, refused) = (of_old(&state.delivered), of_old(&state.refused));
-        let delivered =
-            delivered.into_iter().map(|(endpoint, ranges)| Entry::Delivered { segment: new, endpoint, ranges });
-        let refused = refused.into_iter().map(|(endpoint, ranges)| Entry::Refused { segment: new, endpoint, ranges });
-        for entry in delivered.chain(refused) {
-            self.manifest.append(&entry).at("write the manifest")?;
-        }
-        self.manifest.sync().at("sync the manifest")?;
-        for (endpoint, up_to) in self.cursors.of(old) {
-            self.cursors.advance(&self.store, (new, label), endpoint, up_to).at("write the cursors")?;
-        }
-        self.cursors.sync(&self.store).at("sync the cursors")
-    }
-
-    /// Copies what can be read, synced; how many records could not, and the copy's header.
-    fn fill_copy(&mut self, old: u64, new: u64) -> Result<(u64, segment::Header), Error> {
-        use crate::frame::HEADER;
-        let Some(segment) = self.segments.get(&old) else { return Err(Error::Io { operation: "find a segment" }) };
-        let (slice, label, next) = (segment.header.slice, segment.header.label, segment.next);
-        let key = match self.slice_key(&slice, label)? {
-            Some(key) => key,
-            None => return Err(Error::Key(KeyError::NotFound)),
-        };
-        let Some(segment) = self.segments.get(&old) else { return Err(Error::Io { operation: "find a segment" }) };
-        let mut unsealer = Unsealer::new(key, segment);
-        let file = self.disk.open(&segment::name(old)).at("read a segment")?;
-        let mut lost = 0;
-        let mut expected = 0;
-        let mut reader = FrameReader::new(file.as_ref(), segment::HEADER as u64).at("read a segment")?;
-        loop {
-            let found = match reader.next().at("read a segment")? {
-                Step::Frame(found) => found,
-                Step::Damage => continue,
-                Step::End { .. } => break,
-            };
-            if found.kind == Kind::Run {
-                unsealer.enter(found.offset, found.sequence, reader.body(&found));
-            }
-            if found.kind != Kind::Record || found.sequence < expected {
-                continue;
-            }
-            expected = found.sequence.saturating_add(1);
-            let Ok(plain) = unsealer.open(Kind::Record, found.sequence, reader.body(&found)) else {
-                lost += 1;
-                continue;
-            };
-            let mut buffer = Zeroizing::new(vec![0; HEADER]);
-            buffer.extend_from_slice(&plain);
-            self.append_sealed(new, Some(found.sequence), &mut buffer)?;
-        }
-        let gaps = self.segments.get(&old).map(|segment| segment.gaps.clone()).unwrap_or_default();
-        let Some(segment) = self.segments.get_mut(&new) else { return Err(Error::Io { operation: "find a segment" }) };
-        lost += next - segment.next.min(next);
-        gaps.iter().for_each(|(start, end)| segment.gaps.insert(start, end));
-        segment.gaps.insert(segment.next, next);
-        segment.next = segment.next.max(next);
-        if let Some(file) = &segment.file {
-            file.sync().at("sync a segment")?;
-        }
-        segment.unsynced = false;
-        let header = segment.header.clone();
-        Ok((lost, header))
     }
 }
 

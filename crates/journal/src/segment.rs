@@ -74,6 +74,14 @@ pub(crate) fn name(id: u64) -> String {
     format!("segments/{id:016x}")
 }
 
+/// The name under which a segment is written anew, before it takes the segment's own.
+pub(crate) fn copy_name(id: u64) -> String {
+    name(id) + COPY
+}
+
+/// What the name of a copy ends with.
+pub(crate) const COPY: &str = ".copy";
+
 /// A run's salt and the commitment to its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RunHeader {
@@ -165,7 +173,7 @@ pub(crate) struct Segment {
     pub(crate) places: BTreeMap<u64, Position>,
     /// Whether records may be appended: the tail was whole, and no write failed.
     pub(crate) clean: bool,
-    /// Its last sync failed: its records are to be written anew elsewhere.
+    /// Its last sync failed: the file is to be written anew.
     pub(crate) suspect: bool,
     pub(crate) unsynced: bool,
     pub(crate) file: Option<Arc<dyn DiskFile>>,

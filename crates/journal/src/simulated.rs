@@ -396,6 +396,14 @@ impl Disk for SimulatedDisk {
         image.step()?;
         image.live.remove(name).map(|_| ()).ok_or(DiskError::NotFound)
     }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        let mut image = self.image();
+        image.step()?;
+        let node = image.live.remove(from).ok_or(DiskError::NotFound)?;
+        image.live.insert(to.to_owned(), node);
+        Ok(())
+    }
 }
 
 struct SimulatedFile {

@@ -69,6 +69,10 @@ impl Disk for CountingDisk {
     fn remove(&self, name: &str) -> Result<(), DiskError> {
         self.folder.remove(name)
     }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        self.folder.rename(from, to)
+    }
 }
 
 impl DiskFile for CountingFile {

@@ -107,6 +107,11 @@ impl Disk for FailingDisk {
         self.fail()?;
         self.inner.remove(name)
     }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        self.fail()?;
+        self.inner.rename(from, to)
+    }
 }
 
 impl DiskFile for FailingFile {

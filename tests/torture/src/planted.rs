@@ -67,6 +67,10 @@ impl Disk for FaultyDisk {
     fn remove(&self, name: &str) -> Result<(), DiskError> {
         self.0.remove(name)
     }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        self.0.rename(from, to)
+    }
 }
 
 impl DiskFile for FaultyFile {

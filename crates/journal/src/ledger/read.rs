@@ -373,7 +373,7 @@ impl Chain {
         usize::try_from(size - self.base.0.size).unwrap_or(usize::MAX)
     }
 
-    fn cut_to(&mut self, size: u64) {
+    pub(super) fn cut_to(&mut self, size: u64) {
         let keep = size.saturating_sub(self.base.0.size);
         self.entries.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
         self.heads.retain(|tree| tree.size <= size);

@@ -16,7 +16,7 @@ use crate::journal::{Inner, Journal};
 use crate::keys::Slot;
 use crate::manifest::Entry as ManifestEntry;
 use crate::names::{Domain, Label};
-use crate::segment::{LedgerRun, Mark, aad};
+use crate::segment::{self, LedgerRun, Mark, aad};
 use ring::signature::Ed25519KeyPair;
 
 /// The longest statement or payload.
@@ -129,6 +129,7 @@ impl Inner {
     }
 
     fn ledger_append(&mut self, account: Label, entries: &[NewEntry<'_>]) -> Result<(LedgerName, Head), Error> {
+        self.settle_ledger(account)?;
         let mut tail = self.ledger_tail(account)?;
         let of = self.ledger_name(&tail.domain);
         let appended = self.append_batch(&of, &mut tail, entries);
@@ -182,8 +183,8 @@ impl Inner {
             // superseded by the next batch where it does not.
             let _ = file.set_length(segment.end).and_then(|()| file.sync());
             segment.allocated = segment.end;
-            segment.run = None;
-            segment.clean = false;
+            // With it may go what an earlier process left to be synced.
+            (segment.run, segment.clean, segment.suspect) = (None, false, true);
             return Err(Error::from_disk(error, "append to the ledger"));
         }
         segment.end += out.len() as u64;
@@ -201,6 +202,7 @@ impl Inner {
     }
 
     fn ledger_checkpoint(&mut self, account: Label, state: &[u8]) -> Result<(), Error> {
+        self.settle_ledger(account)?;
         let mut tail = self.ledger_tail(account)?;
         let written = self.write_checkpoint(&mut tail, state);
         self.ledgers.insert(account, tail);
@@ -233,8 +235,7 @@ impl Inner {
         frame::push(&mut out, Kind::Checkpoint, sequence, &[&plain[..], &tag].concat());
         let place = segment.mark().place;
         if let Err(error) = file.write_at(place.offset, &out).and_then(|()| file.sync()) {
-            segment.run = None;
-            segment.clean = false;
+            (segment.run, segment.clean, segment.suspect) = (None, false, true);
             return Err(Error::from_disk(error, "append to the ledger"));
         }
         segment.end += out.len() as u64;
@@ -245,13 +246,42 @@ impl Inner {
         Ok(())
     }
 
+    /// Nothing is chained to entries that a power loss could take: what an earlier process or a failed sync left is made
+    /// durable first.
+    fn settle_ledger(&mut self, account: Label) -> Result<(), Error> {
+        let domain = self.ledger_domain(account)?;
+        let mut rewritten = false;
+        for id in self.ledger_segments(&domain) {
+            let Some(segment) = self.segments.get_mut(&id) else { continue };
+            if segment.unsynced && !segment.suspect {
+                let synced = self.disk.open(&segment::name(id)).and_then(|file| file.sync());
+                (segment.unsynced, segment.suspect) = (false, synced.is_err());
+            }
+            if segment.suspect {
+                self.rewrite(id)?;
+                rewritten = true;
+            }
+        }
+        let Some(tail) = self.ledgers.get(&account).filter(|_| rewritten) else { return Ok(()) };
+        let (size, tree) = (tail.tree.size, tail.tree.clone());
+        let mut chain = self.read_chain(&domain, From::Checkpoint)?;
+        chain.cut_to(size);
+        if chain.signed().0 == tree {
+            return Ok(());
+        }
+        // Entries that were read are gone: the next call judges what is left.
+        self.ledgers.remove(&account);
+        Err(Error::LedgerBroken { sequence: Some(chain.size()) })
+    }
+
     /// The segment for the next batch, with a run that begins at or before it.
     fn ledger_segment(&mut self, tail: &LedgerTail) -> Result<u64, Error> {
         let slice = ledger_slice(tail.domain);
         if let Some(id) = self.active.get(&slice).copied()
             && let Some(segment) = self.segments.get(&id)
             && segment.clean
-            && segment.end < self.options.segment_bytes
+            && !segment.suspect
+            && !segment.is_full(&self.options)
         {
             if segment.run.is_none() || segment.file.is_none() {
                 self.begin_run(id, tail.tree.size)?;
