@@ -358,8 +358,12 @@ impl Inner {
             self.report.records += segment.records;
             segment.unsynced = segment.end > segment.marked;
             self.bytes += segment.end;
+            // Only the newest goes on: what is appended to an older one would stand before what is there already.
+            let slice = Slice { generation: 0, ..segment.header.slice };
             if segment.clean {
-                self.active.insert(Slice { generation: 0, ..segment.header.slice }, id);
+                self.active.insert(slice, id);
+            } else {
+                self.active.remove(&slice);
             }
             self.segments.insert(id, segment);
         }

@@ -284,8 +284,7 @@ fn split(body: &[u8]) -> Option<([u8; CODE], [u8; CODE], &[u8])> {
     Some((read.array()?, read.array()?, read.0))
 }
 
-fn read(disk: &dyn Disk, number: u64, proof: Option<Proof<'_>>) -> Result<Read, DiskError> {
-    let file = disk.open(&name(number))?;
+fn read(file: Arc<dyn DiskFile>, number: u64, proof: Option<Proof<'_>>) -> Result<Read, DiskError> {
     let mut state = State::default();
     let (mut complete, mut damaged, mut sequence, mut last) = (false, false, 0, [0; CODE]);
     let mut codes = HashSet::new();
@@ -374,10 +373,11 @@ pub(crate) fn load(disk: &dyn Disk, proof: Option<Proof<'_>>) -> Result<Loaded, 
     let highest = numbers.last().copied().unwrap_or(0);
     let mut partial: Option<Read> = None;
     for number in numbers.iter().rev() {
-        let found = match read(disk, *number, proof) {
+        let file = match disk.open(&name(*number)) {
             Err(DiskError::NotAFile | DiskError::NotFound) => continue,
             other => other?,
         };
+        let found = read(file, *number, proof)?;
         if found.complete {
             // A number that nobody here gave does not count.
             let highest = if proof.is_some() { *number } else { highest };
@@ -533,9 +533,12 @@ impl Manifest {
             codes.insert(last);
             sequence += 1;
         }
-        file.write_at(0, &bytes)?;
-        file.sync()?;
-        self.disk.sync_folder("")?;
+        let written = file.write_at(0, &bytes).and_then(|()| file.sync()).and_then(|()| self.disk.sync_folder(""));
+        if let Err(error) = written {
+            // The next process must not take what only the system's memory has for what is on the disk.
+            let _ = self.disk.remove(&name(number));
+            return Err(error);
+        }
         (self.number, self.codes) = (number, codes);
         self.end = bytes.len() as u64;
         (self.sequence, self.last, self.last_needed, self.fresh_length) = (sequence, last, last, self.end);

@@ -63,6 +63,7 @@ struct Image {
     capacity: Option<u64>,
     sync_time: Duration,
     opens_fail: bool,
+    reads_fail: Option<DiskError>,
     /// A failed sync takes what it could not write out of the system's memory, too.
     failed_sync_drops: bool,
     /// The disk as it was before each changing operation, while that is recorded.
@@ -276,6 +277,11 @@ impl SimulatedDisk {
         self.image().opens_fail = fail;
     }
 
+    /// What reading the length or the content of any file answers instead.
+    pub fn set_failed_reads(&self, error: Option<DiskError>) {
+        self.image().reads_fail = error;
+    }
+
     /// Bytes of all files.
     #[must_use]
     pub fn used(&self) -> u64 {
@@ -414,11 +420,13 @@ struct SimulatedFile {
 impl DiskFile for SimulatedFile {
     fn length(&self) -> Result<u64, DiskError> {
         let image = self.disk.image();
+        image.reads_fail.map_or(Ok(()), Err)?;
         image.nodes.get(self.node).map(|node| node.live.len() as u64).ok_or(DiskError::Io)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DiskError> {
         let image = self.disk.image();
+        image.reads_fail.map_or(Ok(()), Err)?;
         let data = image.nodes.get(self.node).map_or(&[][..], |node| &node.live);
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let rest = data.get(start..).unwrap_or_default();

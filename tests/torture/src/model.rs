@@ -271,7 +271,11 @@ impl Walk {
     fn enter(&mut self, journal: &Journal) {
         let Ok(account) = essential(journal) else { return };
         self.batches.1 += 1;
-        if enter(journal, account, b"entry").is_ok() {
+        let done = enter(journal, account, b"entry");
+        if std::env::var_os("MENSHEN_TRACE").is_some() {
+            eprintln!("entered {:?}: {done:?}", self.batches);
+        }
+        if done.is_ok() {
             self.batches.0 += 1;
         }
     }

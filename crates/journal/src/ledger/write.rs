@@ -16,7 +16,7 @@ use crate::journal::{Inner, Journal};
 use crate::keys::Slot;
 use crate::manifest::Entry as ManifestEntry;
 use crate::names::{Domain, Label};
-use crate::segment::{self, LedgerRun, Mark, aad};
+use crate::segment::{LedgerRun, Mark, aad};
 use ring::signature::Ed25519KeyPair;
 
 /// The longest statement or payload.
@@ -239,8 +239,11 @@ impl Inner {
             return Err(Error::from_disk(error, "append to the ledger"));
         }
         segment.end += out.len() as u64;
+        segment.unsynced = false;
+        let mark = segment.mark();
         self.bytes += out.len() as u64;
         tail.since_checkpoint = 0;
+        let _ = self.manifest.append(&ManifestEntry::Mark { segment: id, mark });
         self.manifest.append(&ManifestEntry::Checkpoint { segment: id, place }).at("write the manifest")?;
         self.extend_tail(id);
         Ok(())
@@ -253,11 +256,9 @@ impl Inner {
         let mut rewritten = false;
         for id in self.ledger_segments(&domain) {
             let Some(segment) = self.segments.get_mut(&id) else { continue };
-            if segment.unsynced && !segment.suspect {
-                let synced = self.disk.open(&segment::name(id)).and_then(|file| file.sync());
-                (segment.unsynced, segment.suspect) = (false, synced.is_err());
-            }
-            if segment.suspect {
+            // Whether an earlier process's sync failed nobody knows, and another one would prove nothing.
+            let is_inherited = segment.unsynced && segment.run.is_none();
+            if segment.suspect || is_inherited {
                 self.rewrite(id)?;
                 rewritten = true;
             }
