@@ -39,6 +39,30 @@ fn while_the_key_store_is_not_ready_everything_is_closed_and_nothing_is_lost() {
 }
 
 #[test]
+fn what_is_recorded_while_only_the_key_is_not_ready_is_held_and_a_no_destroys_it() {
+    for says_no in [false, true] {
+        let bench = Bench::new();
+        let (menshen, session) = bench.agreed();
+        drop((session, menshen));
+        let menshen = bench.open();
+        let session = menshen.guest().unwrap();
+        bench.keys.set_state(KeyState::NotYet);
+        session.refresh().unwrap();
+        // Nothing is read or sent while nobody knows whether the key is there.
+        assert!(!session.is_purpose_allowed("statistics"));
+        assert_eq!(record(&session), Recorded::Held);
+        assert_eq!(session.waiting_records("statistics").unwrap(), 0);
+        if says_no {
+            let _ = session.withdraw("statistics").unwrap();
+        }
+        bench.keys.set_state(KeyState::Ready);
+        session.maintain().unwrap();
+        assert_eq!(session.waiting_records("statistics").unwrap(), u64::from(!says_no));
+        assert_eq!(session.is_purpose_allowed("statistics"), !says_no);
+    }
+}
+
+#[test]
 fn a_withdrawal_that_cannot_be_written_is_pending_closed_and_stays_closed_over_a_restart() {
     let bench = Bench::new();
     let (menshen, session) = bench.agreed();

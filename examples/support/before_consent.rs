@@ -96,7 +96,7 @@ impl Story<'_> {
             let basis = serde_json::to_value(policy.purpose(purpose).map(|of| of.legal_basis))?;
             let denial = match session.record(event, fields_of(event, 0, "x"))? {
                 Recorded::Denied(denial) => Some(denial),
-                Recorded::Buffered => None,
+                Recorded::Buffered | Recorded::Held => None,
             };
             add("event", format!("{event}, on {}", basis.as_str().unwrap_or_default()), declared, denial);
         }

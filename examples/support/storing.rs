@@ -114,6 +114,7 @@ pub(crate) fn record_until_killed(app: &App, folder: &Path) -> Result<(), Failur
         match session.record(event, fields_of(event, number, &format!("number {number}")))? {
             // Once the parent is gone, this fails and ends the child.
             Recorded::Buffered => writeln!(out, "{}", number + 1)?,
+            Recorded::Held => return Err("the key store is not ready".into()),
             Recorded::Denied(denial) => return Err(denial.text.into()),
         }
         out.flush()?;

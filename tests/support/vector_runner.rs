@@ -351,6 +351,7 @@ impl World {
                     text(step, "text")?.as_bytes(),
                 );
                 put.map(|put| match put {
+                    Put::Held => json!({ "stored": "held" }),
                     Put::Buffered => json!({ "stored": "buffered" }),
                     Put::Denied(denial) => json!({ "stored": "denied", "denial": denial_json(&denial) }),
                 })
@@ -587,6 +588,7 @@ impl World {
             session.record(event, fields.collect())
         };
         Ok(recorded.map(|recorded| match recorded {
+            Recorded::Held => json!({ "stored": "held" }),
             Recorded::Buffered => json!({ "stored": "buffered" }),
             Recorded::Denied(denial) => json!({ "stored": "denied", "denial": denial_json(&denial) }),
         }))

@@ -325,6 +325,8 @@ pub struct BridgeField {
 #[derive(Clone, Debug, uniffi::Enum)]
 #[expect(clippy::large_enum_variant, reason = "it crosses at once and is kept nowhere")]
 pub enum BridgeStored {
+    /// In memory only.
+    Held,
     /// Sealed.
     Buffered,
     /// Not allowed now.
@@ -337,6 +339,7 @@ pub enum BridgeStored {
 impl From<Recorded> for BridgeStored {
     fn from(recorded: Recorded) -> Self {
         match recorded {
+            Recorded::Held => Self::Held,
             Recorded::Buffered => Self::Buffered,
             Recorded::Denied(denial) => Self::Denied { denial: denial.into() },
         }
@@ -346,6 +349,7 @@ impl From<Recorded> for BridgeStored {
 impl From<Put> for BridgeStored {
     fn from(put: Put) -> Self {
         match put {
+            Put::Held => Self::Held,
             Put::Buffered => Self::Buffered,
             Put::Denied(denial) => Self::Denied { denial: denial.into() },
         }

@@ -80,7 +80,7 @@ pub(crate) fn plain() -> Files {
     let mut ids: Vec<_> = (0..6).map(|n| put(&journal, analytics, week(&bench), &[n; 40][..n as usize * 7])).collect();
     put(&journal, analytics, Expiry::after(&bench.clock.now(), HOUR_MS), b"ended when it is read");
     let mail = Append { domain: crashes, lane: Lane::Outbox, expiry: Expiry::never(), body: b"an item of the outbox" };
-    journal.append(&mail).unwrap();
+    journal.append(&mail).unwrap().id().unwrap();
     for number in 0..9 {
         put(&journal, crashes, week(&bench), &[number; 4]);
         journal.sync().unwrap();
@@ -341,7 +341,7 @@ fn essential(journal: &Journal) -> Label {
 }
 
 fn put(journal: &Journal, domain: Domain, expiry: Expiry, body: &[u8]) -> RecordId {
-    journal.append(&Append { domain, lane: Lane::Telemetry, expiry, body }).unwrap()
+    journal.append(&Append { domain, lane: Lane::Telemetry, expiry, body }).unwrap().id().unwrap()
 }
 
 fn enter(journal: &Journal, account: Label, payloads: &[&str]) {

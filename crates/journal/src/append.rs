@@ -6,6 +6,7 @@ use crate::cursor::Position;
 use crate::effects::{DiskError, KeyError};
 use crate::error::{At, Error};
 use crate::frame::{self, Kind};
+use crate::held::Appended;
 use crate::journal::{Inner, Journal};
 use crate::keys::Slot;
 use crate::manifest::Entry;
@@ -44,16 +45,28 @@ pub struct Append<'a> {
 
 impl Journal {
     /// Seals a record and hands it to the operating system: it survives the end of this process.
-    /// [`Journal::sync`] makes it survive a power loss.
+    /// [`Journal::sync`] makes it survive a power loss. Where the key store is not ready for its domain, the record is
+    /// held in memory until it is.
     ///
     /// # Errors
     /// [`Error::Full`] in the lanes that never drop; the domain is closed or cannot be unlocked; the body is too
     /// large; the disk failed. The record is not stored then.
-    pub fn append(&self, append: &Append<'_>) -> Result<RecordId, Error> {
+    pub fn append(&self, append: &Append<'_>) -> Result<Appended, Error> {
         if append.body.len() > MAX_RECORD_BYTES {
             return Err(Error::TooLarge { limit: MAX_RECORD_BYTES });
         }
         self.proven()?.append(append)
+    }
+
+    /// As [`Journal::append`], then [`Journal::sync`].
+    ///
+    /// # Errors
+    /// As there. Where the sync failed the record is buffered.
+    pub fn append_synced(&self, append: &Append<'_>) -> Result<Appended, Error> {
+        match self.append(append)? {
+            Appended::Buffered(id) => self.sync().map(|()| Appended::Synced(id)),
+            other => Ok(other),
+        }
     }
 }
 
@@ -62,7 +75,18 @@ pub(crate) fn padded(length: usize) -> usize {
 }
 
 impl Inner {
-    fn append(&mut self, append: &Append<'_>) -> Result<RecordId, Error> {
+    fn append(&mut self, append: &Append<'_>) -> Result<Appended, Error> {
+        self.append_held(&append.domain)?;
+        if self.held.has(&append.domain) {
+            return self.hold(append);
+        }
+        match self.seal_and_append(append) {
+            Err(Error::Key(_)) if self.is_waiting(&append.domain) => self.hold(append),
+            done => done.map(Appended::Buffered),
+        }
+    }
+
+    pub(crate) fn seal_and_append(&mut self, append: &Append<'_>) -> Result<RecordId, Error> {
         let slice = Slice::of(append.domain, append.lane, append.expiry);
         let plain = padded(PREFIX + append.body.len());
         self.make_room(&slice, (frame::HEADER + plain + TAG) as u64)?;

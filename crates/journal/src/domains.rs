@@ -324,6 +324,7 @@ impl Inner {
 
     fn close(&mut self, domain: &Domain) {
         self.domains.remove(domain);
+        self.held.forget(domain);
         self.closed.insert(*domain);
         if domain.purpose == Label::ESSENTIAL {
             self.ledgers.remove(&domain.account);

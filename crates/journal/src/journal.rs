@@ -8,6 +8,7 @@ use crate::cipher::{Algorithm, Secret};
 use crate::cursor::CursorTable;
 use crate::effects::{Disk, DiskError, DiskLock, Effects};
 use crate::error::{At, Error, OpenError};
+use crate::held::Held;
 use crate::keys::{KeyTable, Slot};
 use crate::ledger::LedgerTail;
 use crate::manifest::{self, Manifest};
@@ -69,7 +70,9 @@ pub struct Health {
     pub segments: u64,
     /// Whole records on disk.
     pub records: u64,
-    /// Records dropped by telemetry's bound, ever.
+    /// Records in memory only, because the key store is not ready for them.
+    pub held: u64,
+    /// Records dropped by telemetry's bound: those on disk ever, those in memory since the store was opened.
     pub dropped: u64,
     /// Records that an endpoint refused, kept until they expire.
     pub quarantined: u64,
@@ -112,6 +115,7 @@ pub(crate) struct Inner {
     /// Aliases of keys that this process makes or made, whether or not a slot names them.
     pub(crate) unnamed: HashSet<Alias>,
     pub(crate) ledgers: HashMap<Label, LedgerTail>,
+    pub(crate) held: Held,
     pub(crate) buffer: Vec<u8>,
     pub(crate) bytes: u64,
     pub(crate) damaged: u64,
@@ -197,6 +201,7 @@ impl Journal {
             spares: Vec::new(),
             unnamed: HashSet::new(),
             ledgers: HashMap::new(),
+            held: Held::default(),
             buffer: Vec::new(),
             bytes: 0,
             damaged: 0,
@@ -244,7 +249,8 @@ impl Journal {
             bytes: inner.bytes,
             segments: inner.segments.len() as u64,
             records: inner.segments.values().map(|segment| segment.records).sum(),
-            dropped: inner.manifest.state.dropped,
+            held: inner.held.count(),
+            dropped: inner.manifest.state.dropped + inner.held.dropped,
             quarantined: inner.manifest.state.refused.values().map(crate::ranges::Ranges::count).sum(),
             quarantined_files: inner.report.quarantined,
             damaged: inner.damaged,

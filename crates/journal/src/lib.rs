@@ -23,6 +23,7 @@ mod error;
 mod flush;
 mod folder;
 mod frame;
+mod held;
 mod journal;
 mod keys;
 mod ledger;
@@ -47,6 +48,7 @@ pub use effects::{
 };
 pub use error::{Error, OpenError};
 pub use folder::Folder;
+pub use held::Appended;
 pub use journal::{Health, Journal, OpenReport, Options};
 pub use ledger::{
     Broken, Hash, Head, LedgerCheckpoint, LedgerContents, LedgerEntry, LedgerName, ManifestState, NewEntry, Payload,

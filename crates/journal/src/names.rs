@@ -116,6 +116,13 @@ impl Expiry {
         Self { at_ms, bucket_ms: (duration_ms / 8).max(HOUR_MS), made: *now, lives_ms: duration_ms }
     }
 
+    /// Whether it has ended: by the wall clock, or by the clock since boot while the device was not started anew. The
+    /// stricter counts.
+    pub(crate) fn is_over(&self, now: &Now) -> bool {
+        let lived = now.since_boot_ms.saturating_sub(self.made.since_boot_ms);
+        self.at_ms <= now.wall_ms || (self.made.boot == now.boot && lived >= self.lives_ms)
+    }
+
     /// What never ends by time.
     #[must_use]
     pub fn never() -> Self {

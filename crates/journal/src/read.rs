@@ -12,7 +12,7 @@ use crate::effects::{DiskError, DiskFile, Now};
 use crate::error::{At, Error};
 use crate::frame::{FrameReader, Kind, Step};
 use crate::journal::{Inner, Journal};
-use crate::names::{Domain, Label, Lane, RecordId};
+use crate::names::{Domain, Expiry, Label, Lane, RecordId};
 use crate::ranges::Ranges;
 use crate::segment::{self, RUN_FRAME, RunHeader, Segment, aad, run_key};
 
@@ -177,30 +177,22 @@ impl Unsealer {
 
 /// What is sealed with a record's body.
 struct Plain {
-    expires_ms: i64,
-    boot: u32,
-    made_ms: u64,
-    lives_ms: u64,
+    expiry: Expiry,
     body: Zeroizing<Vec<u8>>,
 }
 
 impl Plain {
     fn read(mut plain: Zeroizing<Vec<u8>>) -> Option<Self> {
         let mut read = Reader(&plain);
-        let expires_ms = i64::from_le_bytes(read.array()?);
-        let (boot, made_ms, lives_ms) = (read.u32()?, read.u64()?, read.u64()?);
+        let at_ms = i64::from_le_bytes(read.array()?);
+        let made = Now { wall_ms: 0, boot: read.u32()?, since_boot_ms: read.u64()? };
+        let expiry = Expiry { at_ms, bucket_ms: 0, made, lives_ms: read.u64()? };
         let length = usize::try_from(read.u32()?).ok()?;
         read.bytes(length)?;
         // The body moves to the front of the bytes that were opened: one copy of it, wiped with the rest.
         plain.copy_within(PREFIX..PREFIX + length, 0);
         plain.truncate(length);
-        Some(Self { expires_ms, boot, made_ms, lives_ms, body: plain })
-    }
-
-    /// By the wall clock, or by the clock since boot while the device was not started anew: the stricter counts.
-    fn has_ended(&self, now: &Now) -> bool {
-        let lived = now.since_boot_ms.saturating_sub(self.made_ms);
-        self.expires_ms <= now.wall_ms || (self.boot == now.boot && lived >= self.lives_ms)
+        Some(Self { expiry, body: plain })
     }
 }
 
@@ -353,7 +345,7 @@ impl Inner {
                 batch.damaged = batch.damaged.saturating_add(lose(segment, sequence, sequence.saturating_add(1)));
                 continue;
             };
-            if plain.has_ended(now) {
+            if plain.expiry.is_over(now) {
                 batch.expired += 1;
                 segment.gaps.insert(sequence, sequence + 1);
                 continue;
@@ -362,8 +354,13 @@ impl Inner {
                 return Ok(false);
             }
             *left = left.saturating_sub(plain.body.len());
-            let Plain { body, expires_ms, .. } = plain;
-            batch.records.push(Record { id: record, domain: segment.header.slice.domain, expires_ms, body });
+            let expires_ms = plain.expiry.at_ms;
+            batch.records.push(Record {
+                id: record,
+                domain: segment.header.slice.domain,
+                expires_ms,
+                body: plain.body,
+            });
         }
         batch.damaged = batch.damaged.saturating_add(lose(segment, expected, segment.next));
         Ok(true)

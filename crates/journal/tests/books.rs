@@ -161,7 +161,7 @@ fn every_algorithm_seals_and_a_store_may_hold_both() {
         let journal = bench.open().unwrap();
         let domain = domain(&journal, purpose).unwrap();
         let never = menshen_journal::Append { domain, lane: Lane::Telemetry, expiry: Expiry::never(), body: b"sealed" };
-        journal.append(&never).unwrap();
+        assert!(journal.append(&never).unwrap().id().is_some());
     }
     let journal = bench.open().unwrap();
     let both = [domain(&journal, "one").unwrap(), domain(&journal, "two").unwrap()];

@@ -333,6 +333,8 @@ impl Core {
                 }
             }
         }
+        // What the disk does not take now it takes next time.
+        let _ = shared.journal.append_held();
     }
 
     /// Writes entries, synced, and takes them in.

@@ -91,6 +91,8 @@ impl Core {
             let prohibited = self.prohibited_by_newer(id, now, &mut gate.valid_until_ms);
             prohibited.or_else(|| self.closed_by_rules(decision, purpose, id))
         });
+        // Last, so that it is the only thing in the way of what is held in memory until the key is there.
+        gate.closed = gate.closed.or_else(|| self.unknown_keys.contains(id).then_some(Closed::KeyNotReady));
         gate
     }
 
@@ -103,9 +105,6 @@ impl Core {
         }
         if self.closed.contains(id) {
             return Some(Closed::Withdrawn);
-        }
-        if self.unknown_keys.contains(id) {
-            return Some(Closed::KeyNotReady);
         }
         // A no holds on every legal basis but a legal duty; only consent weighs it among its own reasons.
         let basis = self.policy.purpose(id).map(|purpose| purpose.legal_basis);
@@ -151,6 +150,14 @@ impl Core {
     pub(crate) fn denial(&self, purpose: &str, now: &Now) -> Result<Option<Denial>, Error> {
         let (at, id) = self.find_purpose(purpose)?;
         Ok(self.gate(at, id.as_str(), now).closed.map(|closed| self.in_words(&closed, id.as_str())))
+    }
+
+    /// As [`Core::denial`] for what is to be stored: while only the key is not ready, it is held in memory.
+    pub(crate) fn denial_to_store(&self, purpose: &str, now: &Now) -> Result<Option<Denial>, Error> {
+        let (at, id) = self.find_purpose(purpose)?;
+        let closed = self.gate(at, id.as_str(), now).closed;
+        let closed = closed.filter(|closed| !matches!(closed, Closed::KeyNotReady));
+        Ok(closed.map(|closed| self.in_words(&closed, id.as_str())))
     }
 
     pub(crate) fn find_purpose(&self, purpose: &str) -> Result<(PurposeId, &Id), Error> {

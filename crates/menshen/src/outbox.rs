@@ -1,6 +1,6 @@
 //! The sealed outbox: the app's own opaque payloads, kept in order, decided anew, sent by the app itself.
 
-use menshen_journal::{Append, Expiry, Label, LabelKind, Lane, Now, Read};
+use menshen_journal::{Append, Appended, Expiry, Label, LabelKind, Lane, Now, Read};
 
 use crate::core::Core;
 use crate::denial::{Denial, Remedy};
@@ -17,6 +17,8 @@ pub const MAX_ITEM_BYTES: usize = 1024 * 1024 - 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Put {
+    /// In memory only, as [`Recorded::Held`](crate::Recorded::Held).
+    Held,
     /// Sealed; the operating system has it.
     Buffered,
     /// Not stored, because it is not allowed now, and why.
@@ -85,7 +87,7 @@ impl Session {
             if ttl_ms == 0 || ttl_ms > limit_ms {
                 return Err(Error::BadTimeToLive { limit_ms });
             }
-            if let Some(denial) = core.denial(purpose, &now)? {
+            if let Some(denial) = core.denial_to_store(purpose, &now)? {
                 return Ok(Put::Denied(denial));
             }
             if !in_force.has_recipient(purpose, recipient) {
@@ -96,8 +98,10 @@ impl Session {
             let shape = core.shape_of_item(shared, purpose, &now)?;
             let body = seal_body(Header { shape, sealed_ms: now.wall_ms }, recipient, bytes);
             let expiry = Expiry::after(&now, ttl_ms);
-            shared.journal.append(&Append { domain, lane: Lane::Outbox, expiry, body: &body })?;
-            Ok(Put::Buffered)
+            Ok(match shared.journal.append(&Append { domain, lane: Lane::Outbox, expiry, body: &body })? {
+                Appended::Held => Put::Held,
+                Appended::Buffered(_) | Appended::Synced(_) => Put::Buffered,
+            })
         })
     }
 

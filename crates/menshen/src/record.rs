@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use menshen_journal::{Append, Expiry, Lane};
+use menshen_journal::{Append, Appended, Expiry, Lane};
 use menshen_policy::document::{FieldForm, FieldType};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -103,6 +103,9 @@ macro_rules! fields {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Recorded {
+    /// In memory only, because the key store is not ready: it goes with the process. It is sealed as soon as the key is
+    /// there, and destroyed if the key is gone or the person says no first.
+    Held,
     /// Sealed; the operating system has it, so it survives the end of the process.
     Buffered,
     /// Not stored, because it is not allowed now, and why.
@@ -180,7 +183,7 @@ fn record(core: &mut Core, shared: &Shared, event: &str, fields: Fields) -> Resu
         kept.push((name, value));
     }
     let in_force = core.in_force(&now);
-    let denial = match core.denial(purpose, &now)? {
+    let denial = match core.denial_to_store(purpose, &now)? {
         None if !in_force.has_event(event, purpose) => {
             let name = policy.purpose(purpose).map(|p| core.local(&p.name)).unwrap_or_default();
             Some(core.denials(purpose, name).build("ended-by-policy", Remedy::Nothing))
@@ -224,8 +227,10 @@ fn record(core: &mut Core, shared: &Shared, event: &str, fields: Fields) -> Resu
     });
     let body = Header { shape, sealed_ms: now.wall_ms }.write(&[&wire]);
     let expiry = Expiry::after(&now, kept_for);
-    shared.journal.append(&Append { domain, lane: Lane::Telemetry, expiry, body: &body })?;
-    Ok(Recorded::Buffered)
+    Ok(match shared.journal.append(&Append { domain, lane: Lane::Telemetry, expiry, body: &body })? {
+        Appended::Held => Recorded::Held,
+        Appended::Buffered(_) | Appended::Synced(_) => Recorded::Buffered,
+    })
 }
 
 /// Whether two fields have the same name, so that nobody can say which value holds.

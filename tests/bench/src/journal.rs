@@ -132,7 +132,7 @@ pub fn domain(journal: &Journal, purpose: &str) -> Domain {
 }
 
 pub fn append(journal: &Journal, domain: Domain, expiry: Expiry, body: &[u8]) {
-    journal.append(&Append { domain, lane: Lane::Telemetry, expiry, body }).expect("an append");
+    journal.append(&Append { domain, lane: Lane::Telemetry, expiry, body }).expect("an append").id().expect("a key");
 }
 
 pub fn expiry() -> Expiry {

@@ -183,7 +183,8 @@ impl Walk {
         if std::env::var_os("MENSHEN_TRACE").is_some() {
             eprintln!("append {number}: {done:?}");
         }
-        let there = if done.is_ok() { Sure::Yes } else { Sure::Perhaps };
+        // One that is held may be gone with the process.
+        let there = if done.is_ok_and(|done| done.id().is_some()) { Sure::Yes } else { Sure::Perhaps };
         let epoch = domain.epoch;
         let known = Known {
             purpose,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use menshen_journal::simulated::{MemoryAnchor, SeededRandomness, SimulatedClock, SimulatedDisk};
 use menshen_journal::{
-    Anchor, Append, Batch, DeviceClock, Disk, Domain, Effects, Error, Expiry, Journal, KeyProvider, Label, LabelKind,
-    Lane, MemoryKeys, NewEntry, OpenError, Options, Read, RecordId,
+    Anchor, Append, Batch, DeviceClock, Disk, Domain, Effects, Error, Expiry, Journal, KeyError, KeyProvider, Label,
+    LabelKind, Lane, MemoryKeys, NewEntry, OpenError, Options, Read, RecordId,
 };
 
 use crate::planted;
@@ -130,7 +130,8 @@ pub(crate) fn endpoint(journal: &Journal) -> Result<Label, Error> {
 }
 
 pub(crate) fn put(world: &World, journal: &Journal, domain: Domain, body: &[u8]) -> Result<RecordId, Error> {
-    journal.append(&Append { domain, lane: Lane::Telemetry, expiry: world.expiry(), body })
+    let done = journal.append(&Append { domain, lane: Lane::Telemetry, expiry: world.expiry(), body })?;
+    done.id().ok_or(Error::Key(KeyError::NotYet))
 }
 
 pub(crate) fn read(journal: &Journal, endpoint: Label, domains: &[Domain]) -> Result<Batch, Error> {

@@ -30,6 +30,9 @@ extension Value: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Expres
 
 /// What became of an event or item.
 public enum Recorded: Equatable, Sendable {
+  /// In memory only, because the key store is not ready: it goes with the process. It is sealed as soon as the key is
+  /// there, and destroyed if the key is gone or the person says no first.
+  case held
   /// Sealed; the operating system has it, so it survives the end of the process.
   case buffered
   /// Not stored, because it is not allowed now, and why.
@@ -188,6 +191,7 @@ extension BridgeDeliveryResult {
 extension Recorded {
   init(_ stored: BridgeStored) {
     switch stored {
+    case .held: self = .held
     case .buffered: self = .buffered
     case .denied(let denial): self = .denied(Denial(denial))
     }

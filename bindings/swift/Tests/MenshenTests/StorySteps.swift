@@ -245,6 +245,7 @@ extension Story {
 
   private func stored(_ recorded: Recorded) -> JSON {
     switch recorded {
+    case .held: ["stored": "held"]
     case .buffered: ["stored": "buffered"]
     case .denied(let denial): ["stored": "denied", "denial": Story.json(denial)]
     }

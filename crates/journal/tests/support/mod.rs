@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use menshen_journal::simulated::{MemoryAnchor, SeededRandomness, SimulatedClock, SimulatedDisk};
 use menshen_journal::{
-    Append, Batch, Domain, Effects, Error, Expiry, Journal, Label, LabelKind, Lane, MemoryKeys, NewEntry, OpenError,
-    Options, Read, RecordId, SystemRandomness,
+    Append, Batch, Domain, Effects, Error, Expiry, Journal, KeyError, Label, LabelKind, Lane, MemoryKeys, NewEntry,
+    OpenError, Options, Read, RecordId, SystemRandomness,
 };
 
 pub(crate) const START_MS: i64 = 1_700_000_000_000;
@@ -78,7 +78,8 @@ pub(crate) fn endpoint(journal: &Journal) -> Label {
 }
 
 pub(crate) fn put(bench: &Bench, journal: &Journal, domain: Domain, body: &[u8]) -> Result<RecordId, Error> {
-    journal.append(&Append { domain, lane: Lane::Telemetry, expiry: bench.expiry(), body })
+    let done = journal.append(&Append { domain, lane: Lane::Telemetry, expiry: bench.expiry(), body })?;
+    done.id().ok_or(Error::Key(KeyError::NotYet))
 }
 
 pub(crate) fn read(journal: &Journal, endpoint: Label, domains: &[Domain]) -> Batch {

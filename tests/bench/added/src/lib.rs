@@ -65,7 +65,7 @@ fn store(path: &str, sealed: &[u8]) -> Option<usize> {
     let endpoint = journal.label(LabelKind::Endpoint, "endpoint").ok()?;
     journal.create_domain(&domain).ok()?;
     let expiry = Expiry::after(&SystemClock::new().now(), 1 << 32);
-    journal.append(&Append { domain, lane: Lane::Telemetry, expiry, body: sealed }).ok()?;
+    journal.append(&Append { domain, lane: Lane::Telemetry, expiry, body: sealed }).ok()?.id()?;
     journal.sync().ok()?;
     let skip = std::collections::HashSet::new();
     let read =

@@ -7,6 +7,12 @@ import io.menshen.internal.BridgeValue
 
 /** What became of something that was to be stored. */
 sealed interface Recorded {
+    /**
+     * In memory only, because the key store is not ready: it goes with the process. It is sealed as soon as the key is there, and destroyed if
+     * the key is gone or the person says no first.
+     */
+    data object Held : Recorded
+
     /** Sealed; the operating system has it, so it survives the end of the process. */
     data object Buffered : Recorded
 
@@ -50,6 +56,7 @@ class EventFields internal constructor() {
 
 internal fun BridgeStored.toPublic(): Recorded =
     when (this) {
+        is BridgeStored.Held -> Recorded.Held
         is BridgeStored.Buffered -> Recorded.Buffered
         is BridgeStored.Denied -> Recorded.Denied(denial.toPublic())
     }

@@ -400,6 +400,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
 
     private fun stored(recorded: Recorded): Map<String, Any?> =
         when (recorded) {
+            Recorded.Held -> mapOf("stored" to "held")
             Recorded.Buffered -> mapOf("stored" to "buffered")
             is Recorded.Denied -> mapOf("stored" to "denied", "denial" to denial(recorded.reason))
         }
