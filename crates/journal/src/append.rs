@@ -1,7 +1,7 @@
 //! Appending and syncing: one write for each record, one flush when asked.
 
 use crate::bytes::MAX_COUNT;
-use crate::cipher::{SealingKey, TAG};
+use crate::cipher::{Algorithm, SealingKey, TAG};
 use crate::cursor::Position;
 use crate::effects::{DiskError, KeyError};
 use crate::error::{At, Error};
@@ -11,7 +11,7 @@ use crate::journal::{Inner, Journal};
 use crate::keys::Slot;
 use crate::manifest::Entry;
 use crate::names::{Domain, Expiry, Lane, RecordId, Slice};
-use crate::segment::{self, Header, LedgerRun, Run, RunHeader, Segment, aad, run_key};
+use crate::segment::{self, Header, LedgerRun, Run, RunHeader, Sealing, Segment, aad, run_key};
 
 /// The largest body of a record, in bytes.
 pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
@@ -75,7 +75,7 @@ pub(crate) fn padded(length: usize) -> usize {
 }
 
 impl Inner {
-    fn append(&mut self, append: &Append<'_>) -> Result<Appended, Error> {
+    pub(crate) fn append(&mut self, append: &Append<'_>) -> Result<Appended, Error> {
         self.append_held(&append.domain)?;
         if self.held.has(&append.domain) {
             return self.hold(append);
@@ -139,7 +139,7 @@ impl Inner {
 
     /// The segment of a slice to append to, with a run begun.
     pub(crate) fn writable(&mut self, slice: Slice) -> Result<u64, Error> {
-        if let Some(id) = self.active.get(&slice).copied()
+        if let Some(id) = self.active.get(&(slice, None)).copied()
             && let Some(segment) = self.segments.get(&id)
             && segment.clean
             && !segment.suspect
@@ -158,7 +158,7 @@ impl Inner {
         }
         let id = self.create_segment(slice, 0)?;
         self.manifest_added(id)?;
-        self.active.insert(slice, id);
+        self.active.insert((slice, None), id);
         Ok(id)
     }
 
@@ -199,6 +199,10 @@ impl Inner {
     /// Secret in `keys`, synced; then header and run, synced; the folder, synced. Not yet in the manifest.
     pub(crate) fn create_segment(&mut self, slice: Slice, first: u64) -> Result<u64, Error> {
         self.key_of(&slice.domain)?;
+        self.create(slice, Sealing::Here(self.options.algorithm), first)
+    }
+
+    pub(crate) fn create(&mut self, slice: Slice, sealing: Sealing, first: u64) -> Result<u64, Error> {
         self.limit_open()?;
         let (slice, label) = self.slice_slot(slice)?;
         // A file that is not ours may have the next name, and a number of which the manifest speaks is never given again.
@@ -214,12 +218,14 @@ impl Inner {
         }
         let id = self.next_segment;
         self.next_segment += 1;
-        let mut segment =
-            Segment::new(Header { store: self.store, id, algorithm: self.options.algorithm, slice, label });
-        let (run, run_header) = self.new_run(&segment, first)?;
+        let mut segment = Segment::new(Header { store: self.store, id, sealing, slice, label });
         let mut bytes = segment.header.encode();
-        segment.end = (bytes.len() + run_header.len()) as u64;
-        bytes.extend_from_slice(&run_header);
+        if let Sealing::Here(algorithm) = sealing {
+            let (run, run_header) = self.new_run(&segment, algorithm, first)?;
+            bytes.extend_from_slice(&run_header);
+            segment.run = Some(run);
+        }
+        segment.end = bytes.len() as u64;
         let name = segment::name(id);
         let file = self.disk.create(&name).at("create a segment")?;
         let written = file.write_at(0, &bytes).and_then(|()| file.sync());
@@ -232,18 +238,17 @@ impl Inner {
         segment.gaps.insert(0, first);
         segment.allocated = segment.end;
         segment.file = Some(file);
-        segment.run = Some(run);
         self.bytes += segment.end;
         self.segments.insert(id, segment);
         Ok(id)
     }
 
-    fn new_run(&mut self, segment: &Segment, first: u64) -> Result<(Run, Vec<u8>), Error> {
+    fn new_run(&mut self, segment: &Segment, algorithm: Algorithm, first: u64) -> Result<(Run, Vec<u8>), Error> {
         let slice_key = self.slice_key(&segment.header.slice, segment.header.label)?;
         let slice_key = slice_key.ok_or(Error::Key(KeyError::NotFound))?;
         let salt = self.fill::<32>()?;
         let (key, commitment) = run_key(&slice_key, &segment.hash, &salt).ok_or(Error::Key(KeyError::Suspect))?;
-        let key = SealingKey::new(segment.header.algorithm, &key).ok_or(Error::Key(KeyError::Suspect))?;
+        let key = SealingKey::new(algorithm, &key).ok_or(Error::Key(KeyError::Suspect))?;
         let (mut payload, mut ledger) = (0, None);
         if segment.is_ledger() {
             let domain = segment.header.slice.domain;
@@ -266,7 +271,10 @@ impl Inner {
     }
 
     fn begin_run_of(&mut self, segment: &mut Segment, first: u64) -> Result<(), Error> {
-        let (run, bytes) = self.new_run(segment, first)?;
+        let Sealing::Here(algorithm) = segment.header.sealing else {
+            return Err(Error::Io { operation: "begin a run" });
+        };
+        let (run, bytes) = self.new_run(segment, algorithm, first)?;
         if segment.file.is_none() {
             segment.file = Some(self.disk.open(&segment::name(segment.header.id)).at("open a segment")?);
         }
@@ -283,7 +291,7 @@ impl Inner {
     }
 
     /// Closes the file that was not used for longest, when too many are open.
-    fn limit_open(&mut self) -> Result<(), Error> {
+    pub(crate) fn limit_open(&mut self) -> Result<(), Error> {
         let open = || self.segments.values().filter(|segment| segment.file.is_some());
         if open().count() < MAX_OPEN {
             return Ok(());
@@ -305,7 +313,7 @@ impl Inner {
     }
 
     /// Keeps the store within its bounds: telemetry's oldest slice goes, the other lanes are refused.
-    fn make_room(&mut self, slice: &Slice, bytes: u64) -> Result<(), Error> {
+    pub(crate) fn make_room(&mut self, slice: &Slice, bytes: u64) -> Result<(), Error> {
         while self.bytes + bytes > self.options.cap_bytes || self.segments.len() >= MAX_SEGMENTS {
             let oldest = self.segments.values().find(|segment| segment.header.slice.lane == Lane::Telemetry);
             let Some(dropped) = oldest.map(|segment| segment.header.slice) else { return Err(Error::Full) };

@@ -1,10 +1,16 @@
-//! All cryptography of the store, by ring: one module to read, one to replace.
+//! All cryptography of the store, by ring, and by hpke where a server's key seals: one module to read, one to replace.
 
+use hpke::aead::ChaCha20Poly1305;
+use hpke::kdf::HkdfSha256;
+use hpke::kem::X25519HkdfSha256;
+use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use ring::aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ring::digest::{Context, SHA256};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::hmac;
 use zeroize::Zeroizing;
+
+use crate::effects::Randomness;
 
 /// Length of an authentication tag.
 pub(crate) const TAG: usize = 16;
@@ -135,4 +141,77 @@ impl SealingKey {
         bytes.truncate(length);
         Some(bytes)
     }
+}
+
+/// The store's randomness, as hpke takes it. It cannot answer an error, so it remembers one.
+struct Drawn<'a> {
+    randomness: &'a dyn Randomness,
+    failed: bool,
+}
+
+impl rand_core::TryRng for Drawn<'_> {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        self.failed |= self.randomness.fill(bytes).is_err();
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Drawn<'_> {}
+
+/// Seals to a server's X25519 key: the encapsulated key, and the ciphertext with its tag. Nobody here can open it. RFC 9180
+/// in base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. `None` where the key is none or there is no randomness.
+pub(crate) fn seal_to(
+    key: &[u8; 32],
+    info: &[u8],
+    aad: &[u8],
+    plain: &[u8],
+    randomness: &dyn Randomness,
+) -> Option<([u8; 32], Vec<u8>)> {
+    let key = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(key).ok()?;
+    let mut drawn = Drawn { randomness, failed: false };
+    let (encapsulated, sealed) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+        &OpModeS::Base,
+        &key,
+        info,
+        plain,
+        aad,
+        &mut drawn,
+    )
+    .ok()?;
+    (!drawn.failed).then_some((encapsulated.to_bytes().into(), sealed))
+}
+
+/// Opens what [`seal_to`] sealed, with the server's secret key.
+pub(crate) fn open_with(
+    secret: &[u8; 32],
+    encapsulated: &[u8; 32],
+    info: &[u8],
+    aad: &[u8],
+    sealed: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
+    let secret = <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(secret).ok()?;
+    let encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapsulated).ok()?;
+    let opened = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+        &OpModeR::Base,
+        &secret,
+        &encapsulated,
+        info,
+        sealed,
+        aad,
+    );
+    opened.ok().map(Zeroizing::new)
 }

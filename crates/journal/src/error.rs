@@ -101,6 +101,8 @@ pub enum Error {
     },
     /// The key store failed.
     Key(KeyError),
+    /// What was given as a server's key is none, so that nothing was sealed to it.
+    BadServerKey,
     /// The source of randomness failed.
     Randomness,
     /// The ledger does not verify, so nothing is added to it.
@@ -131,6 +133,7 @@ impl Error {
             Self::TooLarge { .. } => "too-large",
             Self::Io { .. } => "io",
             Self::Key(error) => error.code(),
+            Self::BadServerKey => "bad-server-key",
             Self::Randomness => "randomness",
             Self::LedgerBroken { .. } => "ledger-broken",
         }
@@ -148,6 +151,9 @@ impl fmt::Display for Error {
             Self::TooLarge { limit } => write!(f, "the record is larger than {limit} bytes"),
             Self::Io { operation } => write!(f, "the disk failed ({operation})"),
             Self::Key(error) => write!(f, "{error}"),
+            Self::BadServerKey => {
+                f.write_str("what was given as a server's key is no X25519 key; look at the policy's endpoint")
+            }
             Self::Randomness => f.write_str("the source of randomness failed"),
             Self::LedgerBroken { .. } => f.write_str("the ledger does not verify"),
         }

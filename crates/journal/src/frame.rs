@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Head,
     Manifest,
     Checkpoint,
+    /// A record that a server's key sealed.
+    Boxed,
     /// No frame of its own: the second seal in an entry's.
     Payload,
 }
@@ -45,12 +47,13 @@ impl Kind {
             Self::Head => [0xD6, 0x48],
             Self::Manifest => [0xD6, 0x4D],
             Self::Checkpoint => [0xD6, 0x43],
+            Self::Boxed => [0xD6, 0x42],
             Self::Payload => [0xD6, 0x50],
         }
     }
 
     fn of(magic: [u8; 2]) -> Option<Self> {
-        let kinds = [Self::Record, Self::Run, Self::Entry, Self::Head, Self::Manifest, Self::Checkpoint];
+        let kinds = [Self::Record, Self::Run, Self::Entry, Self::Head, Self::Manifest, Self::Checkpoint, Self::Boxed];
         kinds.into_iter().find(|kind| kind.magic() == magic)
     }
 }

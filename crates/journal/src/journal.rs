@@ -13,8 +13,8 @@ use crate::keys::{KeyTable, Slot};
 use crate::ledger::LedgerTail;
 use crate::manifest::{self, Manifest};
 use crate::markers;
-use crate::names::{Alias, Domain, Label, Slice};
-use crate::segment::{self, Header, Segment};
+use crate::names::{Alias, Domain, Label};
+use crate::segment::{self, Header, Segment, Succession};
 use crate::spares::Spare;
 
 /// How a store is kept.
@@ -105,8 +105,8 @@ pub(crate) struct Inner {
     /// The segments are being taken in anew, and what is known of them is not whole.
     pub(crate) unsettled: bool,
     pub(crate) segments: BTreeMap<u64, Segment>,
-    /// The segment to append to, by slice without its generation.
-    pub(crate) active: BTreeMap<Slice, u64>,
+    /// The segment to append to.
+    pub(crate) active: BTreeMap<Succession, u64>,
     pub(crate) next_segment: u64,
     pub(crate) domains: HashMap<Domain, Secret>,
     pub(crate) closed: HashSet<Domain>,
@@ -365,11 +365,11 @@ impl Inner {
             segment.unsynced = segment.end > segment.marked;
             self.bytes += segment.end;
             // Only the newest goes on: what is appended to an older one would stand before what is there already.
-            let slice = Slice { generation: 0, ..segment.header.slice };
+            let succession = segment.header.succession();
             if segment.clean {
-                self.active.insert(slice, id);
+                self.active.insert(succession, id);
             } else {
-                self.active.remove(&slice);
+                self.active.remove(&succession);
             }
             self.segments.insert(id, segment);
         }

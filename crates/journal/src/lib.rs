@@ -13,6 +13,7 @@
 
 mod append;
 mod books;
+mod boxes;
 mod bytes;
 mod cipher;
 mod cursor;
@@ -39,6 +40,7 @@ pub mod simulated;
 mod spares;
 
 pub use append::{Append, MAX_RECORD_BYTES};
+pub use boxes::{BoxTo, Boxed, BoxedBatch, ServerKey};
 pub use cipher::Algorithm;
 pub use delivery::Expired;
 pub use domains::Shredding;

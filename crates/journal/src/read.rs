@@ -14,7 +14,7 @@ use crate::frame::{FrameReader, Kind, Step};
 use crate::journal::{Inner, Journal};
 use crate::names::{Domain, Expiry, Label, Lane, RecordId};
 use crate::ranges::Ranges;
-use crate::segment::{self, RUN_FRAME, RunHeader, Segment, aad, run_key};
+use crate::segment::{self, RUN_FRAME, RunHeader, Sealing, Segment, aad, run_key};
 
 /// What to read.
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +122,12 @@ pub(crate) enum Unsealing {
 
 impl Unsealer {
     pub(crate) fn new(slice_key: Secret, segment: &Segment) -> Self {
-        let (algorithm, hash) = (segment.header.algorithm, segment.hash);
+        let hash = segment.hash;
+        let algorithm = match segment.header.sealing {
+            Sealing::Here(algorithm) => algorithm,
+            // It has no runs, so that nothing in it opens.
+            Sealing::Boxed(_) => Algorithm::default(),
+        };
         Self { slice_key, algorithm, hash, run: RunKey::Unknown, run_offset: 0 }
     }
 
@@ -212,7 +217,7 @@ impl Inner {
         segment.next - up_to - done
     }
 
-    fn is_done(&self, segment: &Segment, endpoint: Label, sequence: u64) -> bool {
+    pub(crate) fn is_done(&self, segment: &Segment, endpoint: Label, sequence: u64) -> bool {
         let key = (segment.header.id, endpoint);
         let state = &self.manifest.state;
         segment.gaps.contains(sequence)
@@ -227,7 +232,8 @@ impl Inner {
         let now = self.effects.clock.now();
         let wanted = |segment: &Segment| {
             let slice = &segment.header.slice;
-            slice.lane == read.lane && read.domains.contains(&slice.domain)
+            let is_here = matches!(segment.header.sealing, Sealing::Here(_));
+            is_here && slice.lane == read.lane && read.domains.contains(&slice.domain)
         };
         let ids: Vec<u64> = self.segments.iter().filter(|(_, segment)| wanted(segment)).map(|(id, _)| *id).collect();
         for id in ids {
@@ -368,7 +374,7 @@ impl Inner {
 }
 
 /// Notes that these records will never be read; how many of them were not known to be lost.
-fn lose(segment: &mut Segment, from: u64, to: u64) -> u64 {
+pub(crate) fn lose(segment: &mut Segment, from: u64, to: u64) -> u64 {
     let known = segment.gaps.count_within(from, to);
     segment.gaps.insert(from, to);
     to.saturating_sub(from).saturating_sub(known)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::boxes::BoxTarget;
 use crate::bytes::{Reader, Writer, checked, joined};
 use crate::cipher::{self, Algorithm, Secret};
 use crate::cursor::Position;
@@ -10,7 +11,7 @@ use crate::effects::{DiskError, DiskFile};
 use crate::frame::{self, FrameReader, Kind, Step};
 use crate::journal::Options;
 use crate::keys::{read_domain, write_domain};
-use crate::names::{Lane, Slice};
+use crate::names::{Label, Lane, Slice};
 use crate::ranges::Ranges;
 
 /// Length of a segment's header.
@@ -25,12 +26,24 @@ pub(crate) const RUN_FRAME: u64 = (frame::HEADER + RUN_BODY) as u64;
 /// A place is remembered at each so many records.
 const STRIDE: u64 = 64;
 
+/// Who can open what stands in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sealing {
+    /// This store, under its slice's key.
+    Here(Algorithm),
+    /// A server only.
+    Boxed(BoxTarget),
+}
+
+/// The number that stands for HPKE where an algorithm's does.
+const HPKE: u8 = 3;
+
 /// What the file says about itself, in clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) store: [u8; 16],
     pub(crate) id: u64,
-    pub(crate) algorithm: Algorithm,
+    pub(crate) sealing: Sealing,
     pub(crate) slice: Slice,
     /// The slice's random label: a slice made anew is another.
     pub(crate) label: u64,
@@ -39,13 +52,26 @@ pub(crate) struct Header {
 impl Header {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Writer(Vec::with_capacity(HEADER));
-        out.bytes(MAGIC).u8(FORMAT).u8(self.algorithm.number()).u8(self.slice.lane.number()).u8(0);
+        let algorithm = match self.sealing {
+            Sealing::Here(algorithm) => algorithm.number(),
+            Sealing::Boxed(_) => HPKE,
+        };
+        out.bytes(MAGIC).u8(FORMAT).u8(algorithm).u8(self.slice.lane.number()).u8(0);
         out.bytes(&self.store).u64(self.id);
         write_domain(&mut out, &self.slice.domain);
         out.u64(self.slice.width).u64(self.slice.bucket).u32(self.slice.generation).u64(self.label);
+        if let Sealing::Boxed(BoxTarget { endpoint, event, key }) = self.sealing {
+            out.u64(endpoint.number()).u64(event.number()).bytes(&key);
+        }
         out.0.resize(HEADER - 4, 0);
         out.checksum();
         out.0
+    }
+
+    /// Which segments one that follows takes the place of, when it is full.
+    pub(crate) fn succession(&self) -> Succession {
+        let target = if let Sealing::Boxed(target) = self.sealing { Some(target) } else { None };
+        (Slice { generation: 0, ..self.slice }, target)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
@@ -53,14 +79,21 @@ impl Header {
         if read.array::<8>()? != *MAGIC || read.u8()? != FORMAT {
             return None;
         }
-        let algorithm = Algorithm::from_number(read.u8()?)?;
+        let algorithm = read.u8()?;
         let lane = Lane::from_number(read.u8()?)?;
         read.u8()?;
         let store = read.array()?;
         let id = read.u64()?;
         let domain = read_domain(&mut read)?;
         let slice = Slice { domain, lane, width: read.u64()?, bucket: read.u64()?, generation: read.u32()? };
-        let header = Self { store, id, algorithm, slice, label: read.u64()? };
+        let label = read.u64()?;
+        let sealing = if algorithm == HPKE {
+            let (endpoint, event) = (Label::from_number(read.u64()?), Label::from_number(read.u64()?));
+            Sealing::Boxed(BoxTarget { endpoint, event, key: read.array()? })
+        } else {
+            Sealing::Here(Algorithm::from_number(algorithm)?)
+        };
+        let header = Self { store, id, sealing, slice, label };
         // Nothing but what this version would write: the keys depend on every byte.
         (header.encode() == bytes).then_some(header)
     }
@@ -69,6 +102,9 @@ impl Header {
         cipher::hash(&[&self.encode()])
     }
 }
+
+/// A slice without its key's generation, and whose box it is.
+pub(crate) type Succession = (Slice, Option<BoxTarget>);
 
 pub(crate) fn name(id: u64) -> String {
     format!("segments/{id:016x}")
@@ -122,7 +158,7 @@ pub(crate) fn aad(hash: &[u8; 32], kind: Kind, sequence: u64, length: usize) -> 
         Kind::Entry => b"menshen/0/ledger",
         Kind::Payload => b"menshen/0/erases",
         Kind::Checkpoint => b"menshen/0/checks",
-        Kind::Record | Kind::Run | Kind::Head | Kind::Manifest => b"menshen/0/record",
+        Kind::Record | Kind::Run | Kind::Head | Kind::Manifest | Kind::Boxed => b"menshen/0/record",
     };
     joined(&[label, hash, &sequence.to_le_bytes(), &(length as u64).to_le_bytes()])
 }
@@ -273,7 +309,7 @@ impl Segment {
                             self.next = found.sequence;
                         }
                     }
-                    Kind::Record | Kind::Entry if found.sequence >= self.next => {
+                    Kind::Record | Kind::Boxed | Kind::Entry if found.sequence >= self.next => {
                         report.lost = report.lost.saturating_add(found.sequence - self.next);
                         self.gaps.insert(self.next, found.sequence);
                         self.note(Position { sequence: found.sequence, offset: found.offset, run });
@@ -282,7 +318,7 @@ impl Segment {
                     }
                     // A ledger counts anew from its last head where a batch was not finished.
                     Kind::Entry => self.records += 1,
-                    Kind::Record | Kind::Head | Kind::Manifest | Kind::Payload | Kind::Checkpoint => {}
+                    Kind::Record | Kind::Boxed | Kind::Head | Kind::Manifest | Kind::Payload | Kind::Checkpoint => {}
                 },
                 Step::Damage => self.clean = false,
                 Step::End { end, torn } => {

@@ -288,7 +288,7 @@ impl Inner {
                         open_checkpoint(&keys, &hash, found.sequence, body).filter(|(_, _, head, _)| signed(head)),
                     );
                 }
-                Kind::Checkpoint | Kind::Record | Kind::Manifest | Kind::Payload => {}
+                Kind::Checkpoint | Kind::Record | Kind::Boxed | Kind::Manifest | Kind::Payload => {}
             }
             if chain.broken.is_some() {
                 return Ok(());

@@ -278,7 +278,7 @@ impl Inner {
     /// The segment for the next batch, with a run that begins at or before it.
     fn ledger_segment(&mut self, tail: &LedgerTail) -> Result<u64, Error> {
         let slice = ledger_slice(tail.domain);
-        if let Some(id) = self.active.get(&slice).copied()
+        if let Some(id) = self.active.get(&(slice, None)).copied()
             && let Some(segment) = self.segments.get(&id)
             && segment.clean
             && !segment.suspect
@@ -291,7 +291,7 @@ impl Inner {
         }
         let id = self.create_segment(slice, tail.tree.size)?;
         self.manifest_added(id)?;
-        self.active.insert(slice, id);
+        self.active.insert((slice, None), id);
         Ok(id)
     }
 }
