@@ -61,6 +61,11 @@ impl Inner {
         Ok(())
     }
 
+    /// What was proven under another key is to be proven again.
+    pub(crate) fn distrust(&mut self) {
+        (self.trusted, self.unsettled) = (false, true);
+    }
+
     fn take_in_anew(&mut self, damaged_manifest: bool) -> Result<(), Error> {
         let files = Files::look(self.disk.as_ref()).at("read the segments")?;
         self.segments.clear();

@@ -229,7 +229,7 @@ impl Inner {
 
     /// Gives a domain a key that nothing else has. After a failed write nobody knows whether the slot is there, so the
     /// key stays in the key store.
-    fn give_key(&mut self, domain: &Domain, spare: Spare) -> Result<Alias, Error> {
+    pub(crate) fn give_key(&mut self, domain: &Domain, spare: Spare) -> Result<Alias, Error> {
         let Spare { alias, wrapped, secret } = spare;
         let (key, commitment) = self.domain_key(domain, &secret).ok_or(KeyError::Suspect)?;
         let slot = Slot::Domain { domain: *domain, alias: alias.clone(), wrapped, commitment };

@@ -34,6 +34,7 @@ mod names;
 mod providers;
 mod ranges;
 mod read;
+mod rekey;
 mod reserve;
 mod segment;
 pub mod simulated;
@@ -53,8 +54,8 @@ pub use folder::Folder;
 pub use held::Appended;
 pub use journal::{Health, Journal, OpenReport, Options};
 pub use ledger::{
-    Broken, Hash, Head, LedgerCheckpoint, LedgerContents, LedgerEntry, LedgerName, ManifestState, NewEntry, Payload,
-    Verdict, inclusion_proof, is_included, verify,
+    AnchoredHead, Broken, Hash, Head, LedgerCheckpoint, LedgerContents, LedgerEntry, LedgerName, ManifestState,
+    NewEntry, Payload, Verdict, inclusion_proof, is_included, verify,
 };
 pub use names::{Alias, BadAlias, Domain, Expiry, Label, LabelKind, Lane, RecordId};
 pub use providers::{FileKeys, MemoryKeys, SystemClock, SystemRandomness};

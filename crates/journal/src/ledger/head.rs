@@ -115,6 +115,24 @@ impl Anchored {
     }
 }
 
+/// A head of an account's ledger as the anchor has it: what is left of a ledger whose key is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnchoredHead {
+    /// The epoch of the ledger.
+    pub epoch: u64,
+    /// How many entries it covers.
+    pub size: u64,
+    /// The root of the tree over them.
+    pub root: Hash,
+}
+
+/// The last head of an account's newest ledger that the anchor has.
+pub(crate) fn last_anchored(effects: &Effects, account: Label) -> Option<AnchoredHead> {
+    let of_account = anchored(effects).into_iter().filter(|head| head.account == account.number());
+    let last = of_account.max_by_key(|head| head.epoch)?;
+    Some(AnchoredHead { epoch: last.epoch, size: last.size, root: last.root })
+}
+
 /// The heads in the anchor. One that cannot be read says nothing.
 pub(super) fn anchored(effects: &Effects) -> Vec<Anchored> {
     read_anchor(effects).unwrap_or_default()

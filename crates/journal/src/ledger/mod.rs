@@ -11,7 +11,8 @@ mod tree;
 mod verify;
 mod write;
 
-pub use head::{Head, LedgerName, ManifestState};
+pub(crate) use head::last_anchored;
+pub use head::{AnchoredHead, Head, LedgerName, ManifestState};
 pub use read::{LedgerCheckpoint, LedgerContents, Verdict};
 pub use tree::{Hash, inclusion_proof, is_included};
 pub use verify::{Broken, verify};
@@ -113,7 +114,7 @@ impl Inner {
     }
 
     /// The domain in which an account's ledger is sealed.
-    fn ledger_domain(&self, account: Label) -> Result<Domain, Error> {
+    pub(crate) fn ledger_domain(&self, account: Label) -> Result<Domain, Error> {
         let essential = self.table.live().filter_map(|slot| match slot {
             Slot::Domain { domain, .. } if domain.account == account && domain.purpose == Label::ESSENTIAL => {
                 Some(*domain)

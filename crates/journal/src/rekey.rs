@@ -1,0 +1,71 @@
+//! A new key in the place of one that the key store lost: never because of an error, only when somebody asks for it and
+//! the key store says that the old one is gone. What was sealed under it stays where it is, unread.
+
+use crate::effects::{KeyError, KeyState};
+use crate::error::{At, Error};
+use crate::journal::{Inner, Journal};
+use crate::keys::Slot;
+use crate::ledger::{AnchoredHead, last_anchored};
+use crate::names::{Alias, Domain, Label};
+
+impl Journal {
+    /// Gives the store a new key of its own where the old one is gone, and says whether it was. Manifest and cursors were
+    /// coded under the old one, so segments are taken in from their own headers and their records are offered again; a marker
+    /// of before proves nothing any more and still denies.
+    ///
+    /// # Errors
+    /// The key store is not ready or does not say whether the key is gone; the disk failed.
+    pub fn replace_lost_store_key(&self) -> Result<bool, Error> {
+        let old = self.alias(&Domain::STORE).ok_or(Error::Key(KeyError::NotFound))?;
+        if !self.is_lost(&old)? {
+            return Ok(false);
+        }
+        let spare = self.make_spare()?;
+        let mut inner = self.inner();
+        if inner.process != std::process::id() {
+            return Err(Error::Busy);
+        }
+        inner.give_key(&Domain::STORE, spare)?;
+        inner.forget_domain(&Domain::STORE, &old)?;
+        inner.distrust();
+        inner.prove().map(|()| true)
+    }
+
+    /// Begins an account's ledger anew, under a new essential domain of the next epoch, where the old one's key is gone. What
+    /// the old one says nobody can read any more; its last head that the anchor has comes back, for the first entry of the
+    /// new one to cite.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] where the key is not gone; else as [`Journal::replace_lost_store_key`].
+    pub fn begin_ledger_anew(&self, account: Label) -> Result<Option<AnchoredHead>, Error> {
+        let old = self.proven()?.ledger_domain(account)?;
+        let alias = self.alias(&old).ok_or(Error::Key(KeyError::NotFound))?;
+        if !self.is_lost(&alias)? {
+            return Err(Error::AlreadyExists);
+        }
+        let last = last_anchored(&self.effects, account);
+        // An epoch that the anchor knows is never given again, whatever the files say.
+        let epoch = old.epoch.max(last.map_or(0, |head| head.epoch)).saturating_add(1);
+        self.create_domain(&Domain { epoch, ..old })?;
+        self.inner().ledgers.remove(&account);
+        Ok(last)
+    }
+
+    /// Whether the key store, which works, says that a key is gone.
+    fn is_lost(&self, alias: &Alias) -> Result<bool, Error> {
+        let keys = &self.effects.keys;
+        match keys.state() {
+            KeyState::Ready => Ok(!keys.exists(alias)?),
+            KeyState::NotYet => Err(KeyError::NotYet.into()),
+            KeyState::Suspect | KeyState::Mismatch | KeyState::Lost => Err(KeyError::Suspect.into()),
+        }
+    }
+}
+
+impl Inner {
+    /// Destroys the slot in which a domain has an alias.
+    fn forget_domain(&mut self, domain: &Domain, alias: &Alias) -> Result<(), Error> {
+        let is_it = |slot: &Slot| matches!(slot, Slot::Domain { domain: d, alias: a, .. } if (d, a) == (domain, alias));
+        self.table.destroy(is_it).at("write the keys").map(|_| ())
+    }
+}
