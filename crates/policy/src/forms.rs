@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::countries::is_country;
+
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 
@@ -95,13 +97,13 @@ string_type!(
 );
 
 string_type!(
-    /// A place, ISO 3166-1 alpha-2, with an optional subdivision (ISO 3166-2): `CN`, `US-CA`.
+    /// A place: a country's assigned code (ISO 3166-1 alpha-2), with an optional subdivision in the form of ISO 3166-2:
+    /// `CN`, `US-CA`. Which subdivisions there are is not checked.
     Place,
     r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$",
     |text| {
         let (country, rest) = text.split_once('-').map_or((text, None), |(c, r)| (c, Some(r)));
-        country.len() == 2
-            && country.bytes().all(|b| b.is_ascii_uppercase())
+        is_country(country)
             && rest.is_none_or(|r| {
                 (1..=3).contains(&r.len()) && r.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
             })

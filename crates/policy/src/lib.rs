@@ -11,6 +11,7 @@
 mod canonical;
 mod change;
 mod check;
+mod countries;
 mod decide;
 pub mod document;
 mod draw;
