@@ -5,10 +5,13 @@ use std::io::{BufReader, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 
 use menshen::policy::Month;
 use menshen::{DeviceClock, FileKeys, Identifier, Menshen, Policy, Session, Store};
 use serde_json::{Value, json};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 mod before_consent;
 mod consent;
@@ -101,6 +104,7 @@ pub(crate) fn main(app: &App) -> ExitCode {
             }
             "--help" => {
                 say(&format!("--json, --interactive, --locale LOCALE (one of {})", locales.join(", ")));
+                say("The story is told in English; what the person is shown is in LOCALE.");
                 return ExitCode::SUCCESS;
             }
             other => {
@@ -134,9 +138,13 @@ fn locales(app: &App) -> Vec<String> {
 fn tell(app: &App, arguments: &Arguments) -> Result<(), Failure> {
     // Removed when this returns, whatever it returns.
     let root = tempfile::tempdir()?;
+    remove_when_interrupted(root.path().to_owned())?;
     let mut story = Story::begin(app, root.path(), &arguments.locale)?;
     let version = story.session.policy_version();
     say(&format!("{} · policy {version} · store sealed with a file key", app.title));
+    if arguments.locale != "en" {
+        say(&format!("told in English; what the person is shown is in `{}`", arguments.locale));
+    }
     say("");
     story.before_consent()?;
     if arguments.interactive {
@@ -155,6 +163,20 @@ fn tell(app: &App, arguments: &Arguments) -> Result<(), Failure> {
     story.new_version()?;
     story.evidence()?;
     story.report.close(arguments.json)
+}
+
+/// Removes the folder and ends when somebody presses ^C or ends the program.
+fn remove_when_interrupted(folder: PathBuf) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            // The story goes on meanwhile and may just have made another file.
+            while std::fs::remove_dir_all(&folder).is_err() && folder.exists() {}
+            // As a shell tells of a program that a signal ended.
+            std::process::exit(128 + signal);
+        }
+    });
+    Ok(())
 }
 
 struct Story<'a> {
