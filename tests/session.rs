@@ -670,3 +670,20 @@ fn a_receipt_speaks_the_language_and_names_the_names_of_what_was_agreed_to() {
     agree(&session);
     assert_eq!(receipt(&session)["withdrawal"], "在应用的设置中");
 }
+
+#[test]
+fn a_consent_whose_time_passed_stays_over_when_the_clock_is_set_back() {
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    let _ = record(&session);
+    let year_ms = 365 * 86_400_000;
+    bench.clock.advance(year_ms - 1);
+    assert!(matches!(record(&session), Recorded::Buffered), "until its last moment");
+    bench.clock.advance(1);
+    assert!(is_denied(&record(&session), "consent-expired"), "{:?}", record(&session));
+    // Nothing was written meanwhile, so the ledger saw no later time.
+    bench.clock.set_wall(bench::START_MS);
+    assert!(is_denied(&record(&session), "consent-expired"), "the device was on for the whole year");
+    session.refresh().unwrap();
+    assert!(!session.is_purpose_allowed("statistics"));
+}

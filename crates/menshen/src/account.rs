@@ -72,6 +72,7 @@ pub(crate) enum Status {
         terms: Terms,
         /// The latest wall clock that the ledger saw before it was given.
         before_ms: i64,
+        given: Moment,
     },
     Opened,
     Refused,
@@ -81,11 +82,17 @@ pub(crate) enum Status {
     Ended,
 }
 
+/// When something happened, by two clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) wall: i64,
+    pub(crate) uptime: u64,
+}
+
 /// When a system permission was last asked for, and the answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
-    pub(crate) wall: i64,
-    pub(crate) uptime: u64,
+    pub(crate) at: Moment,
     /// `None` if the dialog was shown and no answer came.
     pub(crate) granted: Option<bool>,
 }
@@ -132,6 +139,7 @@ impl Account {
         self.uptime.see(entry.up, entry.boot);
         let before_ms = self.latest_ms;
         self.latest_ms = before_ms.max(entry.at);
+        let at = Moment { wall: entry.at, uptime: self.uptime.total };
         match &entry.what {
             What::NoticeAgreed { .. } => self.notice = Some(Answer::Agreed),
             What::NoticeDeclined { .. } => self.notice = Some(Answer::Declined),
@@ -141,7 +149,8 @@ impl Account {
                 self.subject = Subject { age: Some(AgeBand { from: *from, below }), place: Place::parse(place).ok() };
             }
             What::Granted { purpose, epoch, alias, kind, by, until, terms, .. } => {
-                let status = Status::Given { kind: *kind, by: *by, until: *until, terms: terms.terms(), before_ms };
+                let (kind, by, until, terms) = (*kind, *by, *until, terms.terms());
+                let status = Status::Given { kind, by, until, terms, before_ms, given: at };
                 self.open(purpose, *epoch, alias, status);
             }
             What::Opened { purpose, epoch, alias, .. } => self.open(purpose, *epoch, alias, Status::Opened),
@@ -155,12 +164,10 @@ impl Account {
                 self.to_shred.remove(&(purpose.clone(), *epoch));
             }
             What::PermissionAsked { permission, .. } => {
-                let asked = Asked { wall: entry.at, uptime: self.uptime.total, granted: None };
-                self.permissions.insert(*permission, asked);
+                self.permissions.insert(*permission, Asked { at, granted: None });
             }
             What::PermissionAnswered { permission, granted } => {
-                let asked = Asked { wall: entry.at, uptime: self.uptime.total, granted: Some(*granted) };
-                self.permissions.insert(*permission, asked);
+                self.permissions.insert(*permission, Asked { at, granted: Some(*granted) });
             }
             // What a number means never changes.
             What::Context { index, context } => {
@@ -226,21 +233,26 @@ impl Account {
 
     /// Milliseconds that surely passed since a system permission was last refused, by the stricter of two clocks.
     pub(crate) fn since_asked(&self, asked: &Asked, now: &Now) -> i64 {
-        let wall = now.wall_ms.saturating_sub(asked.wall);
-        let up = self.uptime.at(now.since_boot_ms, now.boot).saturating_sub(asked.uptime);
-        wall.min(i64::try_from(up).unwrap_or(i64::MAX)).max(0)
+        now.wall_ms.saturating_sub(asked.at.wall).min(self.uptime_since(asked.at, now)).max(0)
+    }
+
+    /// Milliseconds that surely passed, whatever the wall clock says.
+    fn uptime_since(&self, then: Moment, now: &Now) -> i64 {
+        let up = self.uptime.at(now.since_boot_ms, now.boot).saturating_sub(then.uptime);
+        i64::try_from(up).unwrap_or(i64::MAX)
     }
 
     /// The consent to one purpose, weighed against the terms that the policy has now.
-    pub(crate) fn consent(&self, purpose: &str, now: &Terms) -> Consent {
+    pub(crate) fn consent(&self, purpose: &str, terms_now: &Terms, now: &Now) -> Consent {
         match self.purposes.get(purpose).map(|state| &state.status) {
             None | Some(Status::NotAsked | Status::Opened | Status::Ended) => Consent::NotAsked,
-            Some(Status::Given { terms, .. }) if !terms.cover(now) => Consent::Outdated,
-            Some(Status::Given { kind, by, until, before_ms, .. }) => {
-                // One whose time was over at any moment that the ledger saw is over, whatever the clock says now.
-                // A clock that was far ahead before it was given says nothing.
+            Some(Status::Given { terms, .. }) if !terms.cover(terms_now) => Consent::Outdated,
+            Some(Status::Given { kind, by, until, before_ms, given, .. }) => {
+                // One whose time was over at any moment that the ledger saw is over, whatever the clock says now, and so
+                // is one whose time surely passed. A clock that was far ahead before it was given says nothing.
                 let seen_ms = if self.latest_ms > *before_ms { self.latest_ms } else { i64::MIN };
-                let until_ms = until.map(|until| if until <= seen_ms { i64::MIN } else { until });
+                let passed_ms = given.wall.saturating_add(self.uptime_since(*given, now));
+                let until_ms = until.map(|until| if until <= seen_ms.max(passed_ms) { i64::MIN } else { until });
                 Consent::Given { kind: *kind, by: *by, until_ms }
             }
             Some(Status::Refused) => Consent::Refused,
@@ -273,6 +285,8 @@ mod tests {
     use super::*;
     use crate::entry::{Shown, TermsRecord};
     use menshen_policy::document::LegalBasis;
+
+    const NOW: Now = Now { wall_ms: 0, since_boot_ms: 0, boot: 0 };
 
     fn entry(what: What) -> Entry {
         Entry { at: 0, up: 0, boot: 0, what }
@@ -308,10 +322,10 @@ mod tests {
         account.apply(&entry(granted(1)));
         account.apply(&entry(What::Withdrawn { purpose: "statistics".into(), epoch: 1 }));
         account.apply(&entry(granted(1)));
-        assert_eq!(account.consent("statistics", &terms().terms()), Consent::Withdrawn);
+        assert_eq!(account.consent("statistics", &terms().terms(), &NOW), Consent::Withdrawn);
         account.apply(&entry(What::Shredded { purpose: "statistics".into(), epoch: 1 }));
         account.apply(&entry(granted(1)));
-        assert_eq!(account.consent("statistics", &terms().terms()), Consent::Withdrawn);
+        assert_eq!(account.consent("statistics", &terms().terms(), &NOW), Consent::Withdrawn);
         assert_eq!(account.next_epoch("statistics"), 2);
     }
 
@@ -346,10 +360,10 @@ mod tests {
         account.apply(&entry(granted(1)));
         let mut wider = terms();
         wider.recipients.push("umeng".into());
-        assert_eq!(account.consent("statistics", &wider.terms()), Consent::Outdated);
+        assert_eq!(account.consent("statistics", &wider.terms(), &NOW), Consent::Outdated);
         let mut narrower = terms();
         narrower.retention_seconds = 30;
-        assert!(matches!(account.consent("statistics", &narrower.terms()), Consent::Given { .. }));
+        assert!(matches!(account.consent("statistics", &narrower.terms(), &NOW), Consent::Given { .. }));
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Core {
         now: &Now,
     ) -> Decision<'a> {
         let consent = match policy.terms(purpose) {
-            Some(terms) if !self.missing_keys.contains(id) => self.state.consent(id, terms),
+            Some(terms) if !self.missing_keys.contains(id) => self.state.consent(id, terms, now),
             _ => Consent::NotAsked,
         };
         rules.decide(&Question {

@@ -183,9 +183,10 @@ impl Inquiry<'_> {
                 return Ok(Asking::Subject);
             }
         }
-        let retry = matches!(core.state.consent(purpose, &Terms::of(declared)), Consent::Refused | Consent::Withdrawn)
-            && may_ask_again
-            && !matches!(denial.code, "policy-rule" | "ended-by-policy" | "key-not-ready" | "restricted");
+        let retry =
+            matches!(core.state.consent(purpose, &Terms::of(declared), now), Consent::Refused | Consent::Withdrawn)
+                && may_ask_again
+                && !matches!(denial.code, "policy-rule" | "ended-by-policy" | "key-not-ready" | "restricted");
         if denial.code == "key-missing" && decision.verdict == Verdict::Allow && !self.asked.contains(&Asked::Notice) {
             return Ok(Asking::Notice);
         }
