@@ -8,21 +8,20 @@
 )]
 #![allow(missing_docs, dead_code, reason = "the stage offers more than this example needs")]
 
+#[path = "../tests/support/observed_keys.rs"]
+mod observed_keys;
 #[path = "support/stage.rs"]
 mod stage;
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use menshen::policy::{AgeBand, Consent, Month, Question};
-use menshen::{
-    Alias, FileKeys, KeyError, KeyProvider, KeyState, Menshen, Policy, Recorded, Session, Step, Store, Withdrawal,
-    fields,
-};
+use menshen::{FileKeys, Menshen, Policy, Recorded, Session, Step, Store, Withdrawal, fields};
+use observed_keys::ObservedKeys;
 use stage::{FakePlatform, Person};
-use zeroize::Zeroizing;
 
 const POLICY: &[u8] = include_bytes!("policies/justalk-family.json");
 const BACKLOG: u32 = 100_000;
@@ -156,57 +155,12 @@ fn micros(took: Duration, count: u32) -> f64 {
     took.as_secs_f64() * 1e6 / f64::from(count)
 }
 
-/// A key store that answers as slowly as a bad phone's, once it is told to.
-struct SlowKeys {
-    keys: FileKeys,
-    slow: AtomicBool,
-}
-
-impl SlowKeys {
-    fn keys(&self) -> &FileKeys {
-        if self.slow.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        &self.keys
-    }
-}
-
-impl KeyProvider for SlowKeys {
-    fn create(&self, alias: &Alias) -> Result<(), KeyError> {
-        self.keys().create(alias)
-    }
-
-    fn wrap(&self, alias: &Alias, secret: &[u8], aad: &[u8]) -> Result<Vec<u8>, KeyError> {
-        self.keys().wrap(alias, secret, aad)
-    }
-
-    fn unwrap(&self, alias: &Alias, blob: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        self.keys().unwrap(alias, blob, aad)
-    }
-
-    fn exists(&self, alias: &Alias) -> Result<bool, KeyError> {
-        self.keys().exists(alias)
-    }
-
-    fn list(&self) -> Result<Vec<Alias>, KeyError> {
-        self.keys().list()
-    }
-
-    fn destroy(&self, alias: &Alias) -> Result<(), KeyError> {
-        self.keys().destroy(alias)
-    }
-
-    fn state(&self) -> KeyState {
-        self.keys.state()
-    }
-}
-
 fn opening(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
-    let keys = FileKeys::at(folder.join("keys")).map_err(menshen::Error::from)?;
-    let keys = Arc::new(SlowKeys { keys, slow: AtomicBool::new(false) });
+    let keys = FileKeys::at(folder.join("keys"))?;
+    let (keys, is_slow) = ObservedKeys::slow(Arc::new(keys), Duration::from_millis(200));
     let began = Instant::now();
     let store = Store::at(folder.join("store"))?;
-    let provider = Arc::clone(&keys) as Arc<dyn KeyProvider>;
+    let provider = Arc::clone(&keys);
     let menshen = Menshen::open_on(Policy::read(POLICY)?, store, provider, FakePlatform::new().platform())?;
     let structural = began.elapsed();
     let began = Instant::now();
@@ -215,7 +169,7 @@ fn opening(folder: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
     assert!(session.is_purpose_allowed("usage-statistics"));
     line("open with 100,000 records, policy read and checked", format!("{:.1} ms", structural.as_secs_f64() * 1e3));
     line("… and the ledger to an open gate", format!("{:.1} ms", gate.as_secs_f64() * 1e3));
-    keys.slow.store(true, Ordering::Relaxed);
+    is_slow.store(true, Ordering::SeqCst);
     let began = Instant::now();
     let withdrawal = session.withdraw("usage-statistics")?;
     let took = began.elapsed();

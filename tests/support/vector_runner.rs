@@ -79,6 +79,8 @@ struct World {
     policy: Value,
     platform: Arc<FakePlatform>,
     clock: Arc<FakeClock>,
+    /// The store's folder as it was given last.
+    store: PathBuf,
     menshen: Option<Menshen>,
     session: Option<Session>,
     permit: Option<Permit>,
@@ -113,7 +115,7 @@ fn run_steps(policy: &str, vector: &Value, codes: &mut BTreeSet<&'static str>) -
                 if !is_told(&error) {
                     return Verdict::Failed(format!("{at}: an error without words: {error:?}"));
                 }
-                error_json(&error)
+                error_json(&error, &world.store)
             }
             Err(broken) => return Verdict::Failed(format!("{at}: {broken}")),
         };
@@ -127,7 +129,7 @@ fn run_steps(policy: &str, vector: &Value, codes: &mut BTreeSet<&'static str>) -
     Verdict::Passed
 }
 
-/// Whether an error says in words what is wrong, and where in the document if it is about one.
+/// Whether an error says in words what is wrong, and where in the document or which folder if it is about one.
 fn is_told(error: &Error) -> bool {
     let is_sentence = |text: &str| text.split_whitespace().count() >= 2;
     let problems_told = match error {
@@ -137,7 +139,9 @@ fn is_told(error: &Error) -> bool {
         }
         _ => true,
     };
-    is_sentence(&error.to_string()) && problems_told
+    let mut fields = error.fields().into_iter();
+    let folder_told = fields.all(|(name, folder)| name != "folder" || error.to_string().contains(&folder));
+    is_sentence(&error.to_string()) && folder_told && problems_told
 }
 
 /// Every key of an expected object must match; everything else is equal.
@@ -153,9 +157,13 @@ fn matches(expected: &Value, got: &Value) -> bool {
     }
 }
 
-fn error_json(error: &Error) -> Value {
+fn error_json(error: &Error, store: &Path) -> Value {
+    let value = |name: &str, value: String| {
+        let is_store = name == "folder" && Path::new(&value) == store;
+        if is_store { json!("given") } else { json!(value) }
+    };
     let fields: Map<String, Value> =
-        error.fields().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        error.fields().into_iter().map(|(name, text)| (name.to_owned(), value(name, text))).collect();
     let mut problems = Vec::new();
     if let Error::Policy(errors) = error {
         problems.extend(errors.iter().map(
@@ -215,8 +223,10 @@ fn text<'a>(step: &'a Value, key: &str) -> Result<&'a str, Broken> {
 
 impl World {
     fn new(policy: &str) -> Self {
+        let root = tempfile::tempdir().unwrap();
         let mut world = Self {
-            root: tempfile::tempdir().unwrap(),
+            store: root.path().join("store"),
+            root,
             policy: serde_json::from_str(policy).unwrap(),
             platform: Arc::new(FakePlatform { states: Mutex::default(), reads: AtomicU64::new(0) }),
             clock: Arc::new(FakeClock { wall: AtomicI64::new(START_MS), up: AtomicI64::new(3_600_000) }),
@@ -230,7 +240,7 @@ impl World {
             disk: None,
         };
         let bytes = world.policy.to_string().into_bytes();
-        world.open(&bytes, &world.path("store"), Some("keys")).unwrap();
+        world.open(&bytes, Some("keys")).unwrap();
         world
     }
 
@@ -239,9 +249,9 @@ impl World {
     }
 
     /// Opens a store with the file key of a folder, or with the scripted key store.
-    fn open(&mut self, policy: &[u8], store: &Path, keys: Option<&str>) -> Result<Value, Error> {
+    fn open(&mut self, policy: &[u8], keys: Option<&str>) -> Result<Value, Error> {
         let policy = Policy::read(policy)?;
-        let store = Store::at(store)?
+        let store = Store::at(&self.store)?
             .marking_denials_in(&[self.path("markers")])?
             .with_clock(Arc::clone(&self.clock) as Arc<dyn DeviceClock>);
         let store = match self.cap {
@@ -442,7 +452,7 @@ impl World {
         self.menshen = None;
         self.session = None;
         let other = if kind == "locked" { Some(AnotherProcess::holding(self.root.path())?) } else { None };
-        let store = match kind {
+        self.store = match kind {
             "same" | "busy" | "locked" => self.path("store"),
             "disk" => self.disk.get_or_insert_with(SmallDisk::take).store(),
             "disk-read-only" => self.disk.get_or_insert_with(SmallDisk::take).read_only_store(),
@@ -456,7 +466,7 @@ impl World {
         };
         self.cap = step["cap"].as_u64();
         let bytes = self.policy_bytes(step);
-        let result = self.open(&bytes, &store, keys);
+        let result = self.open(&bytes, keys);
         drop((held, other));
         Ok(result)
     }

@@ -50,52 +50,11 @@ impl std::error::Error for BridgeError {}
 
 impl From<Error> for BridgeError {
     fn from(error: Error) -> Self {
-        let mut fields = HashMap::new();
-        let mut set = |name: &str, value: String| {
-            fields.insert(name.to_owned(), value);
+        let fields = error.fields().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let problems = match &error {
+            Error::Policy(errors) => errors.iter().map(problem).collect(),
+            _ => Vec::new(),
         };
-        let mut problems = Vec::new();
-        match &error {
-            Error::Policy(errors) => problems = errors.iter().map(problem).collect(),
-            Error::ForeignPolicy { accepted, given } | Error::OlderPolicy { accepted, given } => {
-                set("accepted", accepted.clone());
-                set("given", given.clone());
-            }
-            Error::Undeclared { what, name } | Error::NotAcceptedYet { what, name } => {
-                set("what", (*what).to_owned());
-                set("name", name.clone());
-            }
-            Error::UndeclaredField { event, field } => {
-                set("event", event.clone());
-                set("field", field.clone());
-            }
-            Error::FieldType { event, field, expected } => {
-                set("event", event.clone());
-                set("field", field.clone());
-                set("expected", (*expected).to_owned());
-            }
-            Error::TooLarge { bytes, limit } => {
-                set("bytes", bytes.to_string());
-                set("limit", limit.to_string());
-            }
-            Error::BadFields { why } => set("why", (*why).to_owned()),
-            Error::UnexpectedAnswer { step } => set("step", (*step).to_owned()),
-            Error::BadSubject { field } => set("field", (*field).to_owned()),
-            Error::BadTimeToLive { limit_ms } => set("limit_ms", limit_ms.to_string()),
-            Error::RecipientNotOfPurpose { purpose, recipient } => {
-                set("purpose", purpose.clone());
-                set("recipient", recipient.clone());
-            }
-            Error::LegalDuty { purpose, statute } => {
-                set("purpose", purpose.clone());
-                set("statute", statute.clone());
-            }
-            Error::UnknownExchange { id } => set("id", id.to_string()),
-            Error::Io { operation } => set("operation", (*operation).to_owned()),
-            Error::LedgerBroken { sequence: Some(sequence) } => set("sequence", sequence.to_string()),
-            Error::Internal { what } => set("what", (*what).to_owned()),
-            _ => {}
-        }
         Self::Failed { code: error.code().to_owned(), text: error.to_string(), fields, problems }
     }
 }

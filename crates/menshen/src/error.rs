@@ -1,8 +1,10 @@
 //! What goes wrong, as a stable code with fields. A denial is no error: see [`Denial`](crate::Denial).
 
 use std::fmt;
+use std::path::PathBuf;
 
 use menshen_journal as journal;
+use menshen_journal::OpenError;
 use menshen_policy::Errors;
 
 /// Why a call could not be carried out.
@@ -112,16 +114,17 @@ pub enum Error {
     WrongKey,
     /// The key that the store was sealed with is gone.
     KeyLost,
-    /// Another process has the store open.
-    StoreBusy,
+    /// A folder could not be opened; nothing in it was changed.
+    Open {
+        /// The folder as the app gave it, where it is one: a store may be on another disk.
+        folder: Option<PathBuf>,
+        /// Why.
+        cause: OpenError,
+    },
     /// The store's folder or disk is read-only.
     StoreReadOnly,
     /// The disk, or the store's own limit, is full.
     StoreFull,
-    /// The path is not a folder.
-    NotAFolder,
-    /// The folder holds something that is not a store; nothing in it was touched.
-    NotAStore,
     /// The disk failed.
     Io {
         /// What was being done.
@@ -163,14 +166,14 @@ impl Error {
             Self::KeyNotReady => "key-not-ready",
             Self::WrongKey => "wrong-key",
             Self::KeyLost => "key-lost",
-            Self::StoreBusy => "store-busy",
-            Self::StoreReadOnly => "store-read-only",
-            Self::StoreFull => "store-full",
-            Self::NotAFolder => "not-a-folder",
-            Self::NotAStore => "not-a-store",
-            Self::Io { .. } => "io",
+            Self::Open { cause: OpenError::Busy, .. } => "store-busy",
+            Self::StoreReadOnly | Self::Open { cause: OpenError::ReadOnly, .. } => "store-read-only",
+            Self::StoreFull | Self::Open { cause: OpenError::Full, .. } => "store-full",
+            Self::Open { cause: OpenError::NotAFolder, .. } => "not-a-folder",
+            Self::Open { cause: OpenError::NotAStore, .. } => "not-a-store",
+            Self::Io { .. } | Self::Open { cause: OpenError::Io { .. }, .. } => "io",
             Self::LedgerBroken { .. } => "ledger-broken",
-            Self::Internal { .. } => "internal",
+            Self::Internal { .. } | Self::Open { .. } => "internal",
         }
     }
 
@@ -198,6 +201,14 @@ impl Error {
             }
             Self::LegalDuty { purpose, statute } => vec![("purpose", purpose.clone()), ("statute", statute.clone())],
             Self::UnknownExchange { id } => vec![("id", id.to_string())],
+            Self::Open { folder, cause } => {
+                let folder = folder.iter().map(|folder| ("folder", folder.to_string_lossy().into_owned()));
+                let operation = match cause {
+                    OpenError::Io { operation } => Some(("operation", (*operation).to_owned())),
+                    _ => None,
+                };
+                folder.chain(operation).collect()
+            }
             Self::Io { operation } => vec![("operation", (*operation).to_owned())],
             Self::LedgerBroken { sequence: Some(sequence) } => vec![("sequence", sequence.to_string())],
             Self::Internal { what } => vec![("what", (*what).to_owned())],
@@ -206,11 +217,8 @@ impl Error {
             | Self::KeyNotReady
             | Self::WrongKey
             | Self::KeyLost
-            | Self::StoreBusy
             | Self::StoreReadOnly
             | Self::StoreFull
-            | Self::NotAFolder
-            | Self::NotAStore
             | Self::LedgerBroken { sequence: None } => Vec::new(),
         }
     }
@@ -269,11 +277,10 @@ impl fmt::Display for Error {
             }
             Self::WrongKey => f.write_str("the key is not the one that the store was sealed with; nothing was changed"),
             Self::KeyLost => f.write_str("the key that the store was sealed with is gone; what it sealed stays closed"),
-            Self::StoreBusy => f.write_str("another process has the store open; use one process or another folder"),
+            Self::Open { folder: Some(folder), cause } => write!(f, "cannot open `{}`: {cause}", folder.display()),
+            Self::Open { folder: None, cause } => write!(f, "cannot open the store: {cause}"),
             Self::StoreReadOnly => f.write_str("the store's folder is read-only; give it a writable one"),
             Self::StoreFull => f.write_str("the store or its disk is full; nothing that was there is lost"),
-            Self::NotAFolder => f.write_str("the store's path is not a folder"),
-            Self::NotAStore => f.write_str("the folder holds something that is not a store; nothing in it was touched"),
             Self::Io { operation } => write!(f, "the disk failed ({operation})"),
             Self::LedgerBroken { sequence: Some(at) } => {
                 write!(f, "the ledger does not verify from entry {at} on; every gate is closed")
@@ -309,17 +316,10 @@ impl From<journal::RandomnessError> for Error {
     }
 }
 
-impl From<journal::OpenError> for Error {
-    fn from(error: journal::OpenError) -> Self {
-        match error {
-            journal::OpenError::Busy => Self::StoreBusy,
-            journal::OpenError::ReadOnly => Self::StoreReadOnly,
-            journal::OpenError::Full => Self::StoreFull,
-            journal::OpenError::NotAFolder => Self::NotAFolder,
-            journal::OpenError::NotAStore => Self::NotAStore,
-            journal::OpenError::Io { operation } => Self::Io { operation },
-            _ => Self::Internal { what: "open" },
-        }
+impl From<OpenError> for Error {
+    /// For a store that is in no folder; else say in which: [`Error::Open`].
+    fn from(cause: OpenError) -> Self {
+        Self::Open { folder: None, cause }
     }
 }
 
@@ -336,11 +336,5 @@ impl From<journal::Error> for Error {
             journal::Error::LedgerBroken { sequence } => Self::LedgerBroken { sequence },
             _ => Self::Internal { what: "journal" },
         }
-    }
-}
-
-impl From<journal::DiskError> for Error {
-    fn from(error: journal::DiskError) -> Self {
-        Self::from(journal::OpenError::from(error))
     }
 }

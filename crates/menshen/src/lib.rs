@@ -58,8 +58,8 @@ pub use flow::Flow;
 pub use identifier::{IdentifierAnswer, MinimisedIdentifier};
 pub use menshen_journal as journal;
 pub use menshen_journal::{
-    Alias, Anchor, DeviceClock, FileKeys, Health, KeyError, KeyProvider, KeyState, MemoryKeys, Now, OpenReport,
-    Randomness, SystemClock, SystemRandomness,
+    Alias, Anchor, DeviceClock, FileKeys, Health, KeyError, KeyProvider, KeyState, MemoryKeys, Now, OpenError,
+    OpenReport, Randomness, SystemClock, SystemRandomness,
 };
 pub use menshen_policy as policy;
 pub use menshen_policy::document::{IdentifierForm, SdkStart};

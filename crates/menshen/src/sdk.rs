@@ -21,6 +21,8 @@ use crate::session::{Session, WeakSession};
 #[derive(Clone)]
 pub struct Store {
     disk: Arc<dyn Disk>,
+    /// Where the disk is one, for whoever has to be told.
+    folder: Option<PathBuf>,
     marker_disks: Vec<Arc<dyn Disk>>,
     cap_bytes: u64,
     clock: Option<Arc<dyn DeviceClock>>,
@@ -34,7 +36,8 @@ impl Store {
     /// # Errors
     /// The path is there and is no folder, or the folder cannot be created.
     pub fn at(folder: impl AsRef<Path>) -> Result<Self, Error> {
-        Ok(Self::on(Arc::new(Folder::at(folder.as_ref()).map_err(Error::from)?)))
+        let folder = folder.as_ref();
+        Ok(Self { folder: Some(folder.to_owned()), ..Self::on(open_folder(folder)?) })
     }
 
     /// The store on any disk, a simulated one among them.
@@ -42,6 +45,7 @@ impl Store {
     pub fn on(disk: Arc<dyn Disk>) -> Self {
         Self {
             disk,
+            folder: None,
             marker_disks: Vec::new(),
             cap_bytes: Options::default().cap_bytes,
             clock: None,
@@ -56,7 +60,7 @@ impl Store {
     /// A path is there and is no folder, or the folder cannot be created.
     pub fn marking_denials_in(mut self, folders: &[PathBuf]) -> Result<Self, Error> {
         for folder in folders {
-            self.marker_disks.push(Arc::new(Folder::at(folder).map_err(Error::from)?));
+            self.marker_disks.push(open_folder(folder)?);
         }
         Ok(self)
     }
@@ -94,6 +98,13 @@ impl Store {
     pub fn with_anchor(mut self, anchor: Arc<dyn Anchor>) -> Self {
         self.anchor = Some(anchor);
         self
+    }
+}
+
+fn open_folder(folder: &Path) -> Result<Arc<dyn Disk>, Error> {
+    match Folder::at(folder) {
+        Ok(disk) => Ok(Arc::new(disk)),
+        Err(cause) => Err(Error::Open { folder: Some(folder.to_owned()), cause }),
     }
 }
 
@@ -199,7 +210,7 @@ impl Menshen {
             marker_disks: store.marker_disks,
         };
         let options = Options { cap_bytes: store.cap_bytes, ..Options::default() };
-        let journal = Journal::open(effects, options)?;
+        let journal = Journal::open(effects, options).map_err(|cause| Error::Open { folder: store.folder, cause })?;
         let shared = Shared {
             bundled: Arc::new(policy),
             journal,

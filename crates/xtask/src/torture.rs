@@ -142,7 +142,7 @@ impl Planted {
         let root = workspace.target.join("torture/planted");
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(&root).during("make the folder of the planted copy")?;
-        for folder in ["crates/journal", "tests/torture"] {
+        for folder in ["crates/journal", "tests/support", "tests/torture"] {
             copy(&workspace.root.join(folder), &root.join(folder))?;
         }
         let manifest = fs::read_to_string(workspace.root.join("Cargo.toml")).during("read Cargo.toml")?;

@@ -5,6 +5,8 @@ mod appending;
 mod cost;
 mod journal;
 mod measure;
+#[path = "../../support/observed_keys.rs"]
+mod observed_keys;
 mod opening;
 mod peers;
 mod plot;

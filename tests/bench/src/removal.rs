@@ -7,12 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use menshen_journal::{
-    Alias, Domain, Effects, FileKeys, Folder, Journal, KeyError, KeyProvider, KeyState, Label, NewEntry,
-};
-use zeroize::Zeroizing;
+use menshen_journal::{Domain, Effects, FileKeys, Folder, Journal, Label, NewEntry};
 
 use crate::measure::{Contender, Times, interleave};
+use crate::observed_keys::ObservedKeys;
 use crate::opening::begin_ledger;
 use crate::plot::{self, Line};
 use crate::queue::{BARE, Durability, JOURNAL, RECORD, REDB, SQLCIPHER, SQLITE, body, open};
@@ -83,54 +81,9 @@ fn drains(effort: &Effort, folder: &Path, batch: usize) -> Times {
     times
 }
 
-/// A key store as slow as a bad phone's, once it is told to be.
-struct SlowKeys {
-    keys: FileKeys,
-    slow: AtomicBool,
-}
-
-impl SlowKeys {
-    fn keys(&self) -> &FileKeys {
-        if self.slow.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        &self.keys
-    }
-}
-
-impl KeyProvider for SlowKeys {
-    fn create(&self, alias: &Alias) -> Result<(), KeyError> {
-        self.keys().create(alias)
-    }
-
-    fn wrap(&self, alias: &Alias, secret: &[u8], aad: &[u8]) -> Result<Vec<u8>, KeyError> {
-        self.keys().wrap(alias, secret, aad)
-    }
-
-    fn unwrap(&self, alias: &Alias, blob: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        self.keys().unwrap(alias, blob, aad)
-    }
-
-    fn exists(&self, alias: &Alias) -> Result<bool, KeyError> {
-        self.keys().exists(alias)
-    }
-
-    fn list(&self) -> Result<Vec<Alias>, KeyError> {
-        self.keys().list()
-    }
-
-    fn destroy(&self, alias: &Alias) -> Result<(), KeyError> {
-        self.keys().destroy(alias)
-    }
-
-    fn state(&self) -> KeyState {
-        self.keys.state()
-    }
-}
-
 /// A store with so many records of one purpose, which can be withdrawn again and again.
 struct Withdrawing {
-    keys: Arc<SlowKeys>,
+    is_slow: Arc<AtomicBool>,
     journal: Journal,
     account: Label,
     domain: Domain,
@@ -139,13 +92,13 @@ struct Withdrawing {
 impl Withdrawing {
     fn of(folder: &Path, count: usize) -> Self {
         let platform = FileKeys::at(folder.join("platform-keys")).expect("a folder for keys");
-        let keys = Arc::new(SlowKeys { keys: platform, slow: AtomicBool::new(false) });
+        let (keys, is_slow) = ObservedKeys::slow(Arc::new(platform), Duration::from_millis(200));
         let disk = Arc::new(Folder::at(folder.join("store")).expect("a folder for the store"));
-        let effects = Effects { keys: Arc::<SlowKeys>::clone(&keys), ..journal::effects(folder, disk) };
+        let effects = Effects { keys, ..journal::effects(folder, disk) };
         let journal = Journal::open(effects, journal::options()).expect("a store");
         let account = begin_ledger(&journal);
         let domain = journal::domain(&journal, "statistics");
-        let this = Self { keys, journal, account, domain };
+        let this = Self { is_slow, journal, account, domain };
         (0..count).for_each(|_| this.append());
         this.journal.sync().expect("a sync");
         assert_eq!(this.journal.count(&domain), count as u64);
@@ -160,13 +113,13 @@ impl Withdrawing {
     /// destruction of the key, is not measured: it runs in the background.
     fn withdraw(&self) -> Duration {
         let entry = NewEntry { statement: &[3; 200], payload: &[4; 100] };
-        self.keys.slow.store(true, Ordering::Relaxed);
+        self.is_slow.store(true, Ordering::SeqCst);
         let began = Instant::now();
         self.journal.close_domain(&self.domain);
         self.journal.mark_denied(&self.domain).expect("a marker");
         self.journal.ledger_append_denial(self.account, &[entry]).expect("an entry");
         let took = began.elapsed();
-        self.keys.slow.store(false, Ordering::Relaxed);
+        self.is_slow.store(false, Ordering::SeqCst);
         // As if it had not been: for the next round.
         self.journal.clear_mark(&self.domain).expect("no marker");
         self.journal.unlock_domain(&self.domain).expect("an open domain");

@@ -3,51 +3,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use menshen_journal::{Alias, Domain, KeyError, KeyProvider, KeyState, NewEntry};
-use zeroize::Zeroizing;
+use menshen_journal::{Domain, NewEntry};
 
+use crate::observed_keys::{Call, ObservedKeys};
 use crate::planted;
 use crate::programme::Prepared;
 use crate::random::Random;
 use crate::world::*;
-
-/// Remembers every secret that it was given to wrap.
-#[derive(Clone)]
-struct WatchedKeys {
-    inner: Arc<dyn KeyProvider>,
-    secrets: Arc<Mutex<Vec<Vec<u8>>>>,
-}
-
-impl KeyProvider for WatchedKeys {
-    fn create(&self, alias: &Alias) -> Result<(), KeyError> {
-        self.inner.create(alias)
-    }
-
-    fn wrap(&self, alias: &Alias, secret: &[u8], aad: &[u8]) -> Result<Vec<u8>, KeyError> {
-        self.secrets.lock().unwrap().push(secret.to_vec());
-        self.inner.wrap(alias, secret, aad)
-    }
-
-    fn unwrap(&self, alias: &Alias, blob: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        self.inner.unwrap(alias, blob, aad)
-    }
-
-    fn exists(&self, alias: &Alias) -> Result<bool, KeyError> {
-        self.inner.exists(alias)
-    }
-
-    fn list(&self) -> Result<Vec<Alias>, KeyError> {
-        self.inner.list()
-    }
-
-    fn destroy(&self, alias: &Alias) -> Result<(), KeyError> {
-        self.inner.destroy(alias)
-    }
-
-    fn state(&self) -> KeyState {
-        self.inner.state()
-    }
-}
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -74,14 +36,20 @@ pub(crate) fn sweep(seed: u64) -> Result<Prepared, String> {
     Prepared::endless(move |case| {
         let mut random = Random::of(seed, case);
         let world = World::new(seed ^ case << 3);
-        let keys = WatchedKeys { inner: planted::keys(world.keys.clone()), secrets: Arc::default() };
+        let secrets: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+        let seen = Arc::clone(&secrets);
+        let keys = ObservedKeys::new(planted::keys(world.keys.clone()), move |call| {
+            if let Call::Wrap(secret) = call {
+                seen.lock().unwrap().push(secret.to_vec());
+            }
+        });
         let canary = |random: &mut Random| -> Vec<u8> {
             (0..3).flat_map(|_| random.next().to_le_bytes()).map(|byte| b'A' + byte % 26).collect()
         };
         let (body, payload, state) = (canary(&mut random), canary(&mut random), canary(&mut random));
         let mut said = String::new();
         for _ in 0..2 {
-            let journal = world.open_with(Arc::new(world.disk.clone()), Arc::new(keys.clone())).unwrap();
+            let journal = world.open_with(Arc::new(world.disk.clone()), Arc::clone(&keys)).unwrap();
             let account = essential(&journal).unwrap();
             let (kept, gone) = (domain(&journal, "kept").unwrap(), domain(&journal, "gone").unwrap());
             journal.fill_spares(2).unwrap();
@@ -111,7 +79,7 @@ pub(crate) fn sweep(seed: u64) -> Result<Prepared, String> {
             }
             let _ = journal.shred(&gone).unwrap();
         }
-        let mut canaries = keys.secrets.lock().unwrap().clone();
+        let mut canaries = secrets.lock().unwrap().clone();
         assert!(canaries.len() >= 4);
         canaries.extend([body, payload, state]);
         for canary in &canaries {

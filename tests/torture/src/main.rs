@@ -20,6 +20,8 @@ mod key_store;
 mod kill;
 mod model;
 mod nonces;
+#[path = "../../support/observed_keys.rs"]
+mod observed_keys;
 mod planted;
 mod power;
 mod programme;

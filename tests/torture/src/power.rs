@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use menshen_journal::simulated::{Fault, PowerLoss, SimulatedDisk};
 use menshen_journal::{
-    Alias, Anchor, AnchorError, DiskError, Domain, Journal, KeyError, KeyProvider, KeyState, Label, MemoryKeys,
-    NewEntry, Shredding, Verdict,
+    Anchor, AnchorError, DiskError, Domain, Journal, KeyProvider, Label, MemoryKeys, NewEntry, Shredding, Verdict,
 };
-use zeroize::Zeroizing;
 
+use crate::observed_keys::{Call, ObservedKeys};
 use crate::planted;
 use crate::programme::Prepared;
 use crate::random::Random;
@@ -20,52 +19,7 @@ use crate::world::*;
 /// What stood where at which operation of the disk.
 type Times<T> = Mutex<BTreeMap<u64, T>>;
 
-/// A key store that remembers how it was at each operation of the disk.
-struct RememberingKeys {
-    disk: SimulatedDisk,
-    keys: MemoryKeys,
-    inner: Arc<dyn KeyProvider>,
-    times: Times<MemoryKeys>,
-}
-
-impl RememberingKeys {
-    fn note<T>(&self, result: T) -> T {
-        self.times.lock().unwrap().insert(self.disk.operations(), self.keys.snapshot());
-        result
-    }
-}
-
-impl KeyProvider for RememberingKeys {
-    fn create(&self, alias: &Alias) -> Result<(), KeyError> {
-        self.note(self.inner.create(alias))
-    }
-
-    fn wrap(&self, alias: &Alias, secret: &[u8], aad: &[u8]) -> Result<Vec<u8>, KeyError> {
-        self.inner.wrap(alias, secret, aad)
-    }
-
-    fn unwrap(&self, alias: &Alias, blob: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        self.inner.unwrap(alias, blob, aad)
-    }
-
-    fn exists(&self, alias: &Alias) -> Result<bool, KeyError> {
-        self.inner.exists(alias)
-    }
-
-    fn list(&self) -> Result<Vec<Alias>, KeyError> {
-        self.inner.list()
-    }
-
-    fn destroy(&self, alias: &Alias) -> Result<(), KeyError> {
-        self.note(self.inner.destroy(alias))
-    }
-
-    fn state(&self) -> KeyState {
-        self.inner.state()
-    }
-}
-
-/// An anchor that remembers likewise.
+/// An anchor that remembers how it was at each operation of the disk.
 struct RememberingAnchor {
     disk: SimulatedDisk,
     times: Times<Vec<u8>>,
@@ -90,7 +44,8 @@ fn at<T: Clone>(times: &Times<T>, operation: u64) -> Option<T> {
 struct Trace {
     world: World,
     disks: Vec<SimulatedDisk>,
-    keys: Arc<RememberingKeys>,
+    /// The key store as it was then.
+    keys: Arc<Times<MemoryKeys>>,
     anchor: Arc<RememberingAnchor>,
     promises: BTreeMap<u64, Promises>,
 }
@@ -101,16 +56,17 @@ impl Trace {
         let disk = world.disk.clone();
         let anchor = Arc::new(RememberingAnchor { disk: disk.clone(), times: Mutex::default() });
         world.anchor = anchor.clone();
-        let keys = Arc::new(RememberingKeys {
-            disk: disk.clone(),
-            keys: world.keys.clone(),
-            inner: planted::keys(world.keys.clone()),
-            times: Mutex::default(),
+        let keys: Arc<Times<MemoryKeys>> = Arc::default();
+        let (remembered, disk_now, keys_now) = (Arc::clone(&keys), disk.clone(), world.keys.clone());
+        let provider = ObservedKeys::new(planted::keys(world.keys.clone()), move |call| {
+            if matches!(call, Call::Create | Call::Destroy) {
+                remembered.lock().unwrap().insert(disk_now.operations(), keys_now.snapshot());
+            }
         });
         disk.record();
         let mut promises = Promises::default();
         let mut times = BTreeMap::from([(0, promises.clone())]);
-        let open = || world.open_with(Arc::new(disk.clone()), keys.clone());
+        let open = || world.open_with(Arc::new(disk.clone()), Arc::clone(&provider));
         let mut before = promises.clone();
         let mut began = 0;
         work(&world, &open, &mut promises, seed, &mut |now| {
@@ -127,7 +83,7 @@ impl Trace {
     fn world_at(&self, operation: u64, seed: u64) -> (World, Promises) {
         let world = World {
             disk: self.disks[operation as usize].fork(),
-            keys: at(&self.keys.times, operation).map_or_else(MemoryKeys::new, |keys| keys.snapshot()),
+            keys: at(&self.keys, operation).map_or_else(MemoryKeys::new, |keys| keys.snapshot()),
             anchor: anchor_of(at(&self.anchor.times, operation)),
             randomness: menshen_journal::simulated::SeededRandomness::new(seed),
             ..self.world.clone()

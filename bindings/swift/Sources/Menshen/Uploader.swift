@@ -40,8 +40,8 @@ public final class Uploader: @unchecked Sendable {
     transport.invalidateAndCancel()
   }
 
-  /// Makes every upload that is allowed and due now, and returns what came of each. Stops early when a receiver
-  /// wants to be left alone for a while or the task is cancelled.
+  /// Makes every upload that is allowed and due now, and returns what came of each. Cancelling the task stops the
+  /// one that is under way; its records are offered again.
   ///
   /// - Throws: ``MenshenError``: the store failed.
   @discardableResult
@@ -58,7 +58,7 @@ public final class Uploader: @unchecked Sendable {
   }
 
   /// Makes one upload. Cancelling the task stops it.
-  public func send(_ upload: Upload) async -> Reply {
+  func send(_ upload: Upload) async -> Reply {
     var request = URLRequest(url: upload.url)
     request.httpMethod = "POST"
     request.httpBody = upload.body

@@ -7,6 +7,8 @@ import Foundation
 final class Story {
   private let base: JSON
   private let folder: TestFolder
+  /// The store's folder as it was given last.
+  private var store: URL
   let clock = TestClock()
   let platform = TestPlatform()
   private var menshen: Menshen?
@@ -22,6 +24,7 @@ final class Story {
   init(policy: JSON) async throws {
     base = policy
     folder = try TestFolder()
+    store = folder.at("store")
     try await open(["do": "open"])
   }
 
@@ -53,7 +56,7 @@ final class Story {
     } catch let error as MenshenError {
       codes.insert(error.code)
       guard error.isTold else { throw BrokenVector("an error without words: \(error)") }
-      return ["error": Story.json(error)]
+      return ["error": json(error)]
     }
   }
 
@@ -67,7 +70,6 @@ final class Story {
     defer { holder?.close() }
     let other = step["store"] == "locked" ? try AnotherProcess(holding: folder.url) : nil
     defer { other?.end() }
-    let store: URL
     switch step["store"]?.string ?? "same" {
     case "same", "busy", "locked": store = folder.at("store")
     case "disk": store = try disk().store
@@ -238,7 +240,9 @@ final class Story {
     ]
   }
 
-  static func json(_ error: MenshenError) -> JSON {
+  private func json(_ error: MenshenError) -> JSON {
+    var fields = error.fields
+    if fields["folder"] == store.path { fields["folder"] = "given" }
     let problems = error.problems.map { problem -> JSON in
       [
         "code": .string(problem.code), "pointer": .string(problem.pointer),
@@ -246,16 +250,17 @@ final class Story {
       ]
     }
     return [
-      "code": .string(error.code.rawValue), "fields": .object(error.fields.mapValues(JSON.string)),
+      "code": .string(error.code.rawValue), "fields": .object(fields.mapValues(JSON.string)),
       "problems": .array(problems),
     ]
   }
 }
 
 extension MenshenError {
-  /// Whether it says in words what is wrong, and where in the document if it is about one.
+  /// Whether it says in words what is wrong, and where in the document or which folder if it is about one.
   fileprivate var isTold: Bool {
-    message.contains(" ") && (code == .policy) == !problems.isEmpty
+    message.contains(" ") && (fields["folder"].map(message.contains) ?? true)
+      && (code == .policy) == !problems.isEmpty
       && problems.allSatisfy { $0.message.contains(" ") && $0.line > 0 && $0.column > 0 }
   }
 }

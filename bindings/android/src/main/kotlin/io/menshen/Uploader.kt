@@ -40,11 +40,12 @@ class Uploader(
     private val stops = ConcurrentHashMap<Long, Job>()
 
     /**
-     * Makes uploads until none is due. Cancelling it stops the one that is under way; its records are offered again.
+     * Makes every upload that is allowed and due now, and returns what came of each. Cancelling it stops the one that is
+     * under way; its records are offered again.
      *
      * @throws MenshenException the store failed.
      */
-    suspend fun upload(): UploadReport =
+    suspend fun uploadAll(): List<UploadOutcome> =
         coroutineScope {
             val watch =
                 launch(Dispatchers.IO) {
@@ -53,11 +54,7 @@ class Uploader(
                     }
                 }
             try {
-                var report = UploadReport()
-                while (true) {
-                    report = report.plus(one() ?: break)
-                }
-                report
+                buildList { while (true) add(one() ?: break) }
             } finally {
                 watch.cancel()
             }
@@ -200,30 +197,4 @@ class Uploader(
     private companion object {
         const val MAX_BODY_BYTES = 64 * 1024
     }
-}
-
-/**
- * What one run of an [Uploader] did.
- *
- * @property acknowledged records that the receivers have.
- * @property quarantined records that a receiver refused for good.
- * @property cancelled uploads that a withdrawal cancelled.
- * @property later uploads whose records are offered again.
- * @property notBeforeMs when the latest of those is due, in milliseconds since 1970.
- */
-data class UploadReport(
-    val acknowledged: Long = 0,
-    val quarantined: Long = 0,
-    val cancelled: Int = 0,
-    val later: Int = 0,
-    val notBeforeMs: Long? = null,
-) {
-    internal fun plus(outcome: UploadOutcome): UploadReport =
-        when (outcome) {
-            is UploadOutcome.Acknowledged -> copy(acknowledged = acknowledged + outcome.records)
-            is UploadOutcome.Quarantined -> copy(quarantined = quarantined + outcome.records)
-            is UploadOutcome.Cancelled -> copy(cancelled = cancelled + 1)
-            is UploadOutcome.Later ->
-                copy(later = later + 1, notBeforeMs = maxOf(notBeforeMs ?: Long.MIN_VALUE, outcome.notBeforeMs))
-        }
 }

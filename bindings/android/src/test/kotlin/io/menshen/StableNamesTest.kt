@@ -25,7 +25,7 @@ class StableNamesTest {
     @Test
     fun `error codes are those of the library`(): Unit {
         val source = crates.resolve("menshen/src/error.rs").readText()
-        val codes = Regex("""Self::\w+(?: \{ \.\. }|\(_\))? => "([a-z-]+)",""").findAll(source).map { it.groupValues[1] }.toSet()
+        val codes = Regex("""Self::.* => "([a-z-]+)",""").findAll(source).map { it.groupValues[1] }.toSet()
         // Rust's library is closed by letting go of it, so nothing can be called afterwards.
         assertEquals(codes, (ErrorCode.entries - ErrorCode.CLOSED).map { it.id }.toSet())
     }

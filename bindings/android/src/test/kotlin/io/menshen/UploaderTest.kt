@@ -87,19 +87,17 @@ class UploaderTest {
 
     private fun isPostponed(reply: String): Unit =
         uploadTo(reply) { session, receiver ->
-            val report = Uploader(session, timeout = 5.seconds).upload()
-            assertEquals(0, report.acknowledged)
-            assertEquals(1, report.later)
-            assertEquals(report.notBeforeMs, session.nextUploadAtMs())
+            val later = Uploader(session, timeout = 5.seconds).uploadAll().single() as UploadOutcome.Later
+            assertEquals(later.notBeforeMs, session.nextUploadAtMs())
             assertEquals(1, receiver.requests.size, "it was sent more than once")
         }
 
     @Test
     fun `a whole reply acknowledges`(): Unit =
         uploadTo(reply("$protobuf\r\ncontent-length: 0")) { session, receiver ->
-            assertEquals(UploadReport(acknowledged = 1), Uploader(session).upload())
+            assertEquals(listOf(UploadOutcome.Acknowledged(1)), Uploader(session).uploadAll())
             assertNull(session.nextUploadAtMs())
-            assertEquals(UploadReport(), Uploader(session).upload())
+            assertEquals(emptyList<UploadOutcome>(), Uploader(session).uploadAll())
             val head = receiver.requests.single().lowercase()
             assertTrue(head.startsWith("post /v1/logs http/1.1\r\n"), head)
             assertTrue(head.contains("\r\ncontent-type: application/x-protobuf\r\n"), head)
@@ -110,7 +108,7 @@ class UploaderTest {
     @Test
     fun `a whole chunked reply acknowledges`(): Unit =
         uploadTo(reply("$protobuf\r\ntransfer-encoding: chunked", "0\r\n\r\n")) { session, _ ->
-            assertEquals(UploadReport(acknowledged = 1), Uploader(session).upload())
+            assertEquals(listOf(UploadOutcome.Acknowledged(1)), Uploader(session).uploadAll())
         }
 
     @Test
@@ -141,8 +139,8 @@ class UploaderTest {
     @Test
     fun `a receiver that keeps silent is given up`(): Unit =
         uploadTo(null) { session, _ ->
-            val report = Uploader(session, timeout = 300.milliseconds).upload()
-            assertEquals(1, report.later)
+            val outcome = Uploader(session, timeout = 300.milliseconds).uploadAll().single()
+            assertTrue(outcome is UploadOutcome.Later, "$outcome")
         }
 
     // Where the cancellation meets the exchange is left to chance.
@@ -150,7 +148,7 @@ class UploaderTest {
     fun `a cancelled upload ends at once and offers its records again`(): Unit =
         uploadTo(null) { session, receiver ->
             runBlocking {
-                val job = launch(Dispatchers.IO) { Uploader(session).upload() }
+                val job = launch(Dispatchers.IO) { Uploader(session).uploadAll() }
                 receiver.awaitRequest()
                 withTimeout(10.seconds) { job.cancelAndJoin() }
                 assertEquals(emptyList<Long>(), session.cancelledUploads())
@@ -162,12 +160,12 @@ class UploaderTest {
     fun `a withdrawal stops what is under way, and its request to erase follows`(): Unit =
         uploadTo(null, reply("204 No Content")) { session, receiver ->
             runBlocking {
-                val report = CompletableDeferred<UploadReport>()
-                launch(Dispatchers.IO) { report.complete(Uploader(session, timeout = 60.seconds).upload()) }
+                val outcomes = CompletableDeferred<List<UploadOutcome>>()
+                launch(Dispatchers.IO) { outcomes.complete(Uploader(session, timeout = 60.seconds).uploadAll()) }
                 receiver.awaitRequest()
                 val done = session.withdraw("usage-statistics") as Withdrawal.Done
                 assertEquals(1, done.inFlight.size)
-                assertEquals(UploadReport(cancelled = 1), withTimeout(20.seconds) { report.await() })
+                assertEquals(UploadOutcome.Cancelled(delivered = false), withTimeout(20.seconds) { outcomes.await() }.first())
                 assertTrue(receiver.requests.last().startsWith("POST /v1/logs/erase HTTP/1.1\r\n"), receiver.requests.last())
             }
         }

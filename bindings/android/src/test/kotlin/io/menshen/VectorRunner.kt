@@ -66,6 +66,9 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
     private val root: File = Files.createTempDirectory("vector").toFile()
     private val host = Host()
     private val clock = StandingClock()
+
+    /** The store's folder as it was given last. */
+    private var store: File = root.resolve("store")
     private var menshen: Menshen? = null
     private var current: Session? = null
     private var permit: Permit? = null
@@ -121,10 +124,11 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
         }
     }
 
-    /** Whether an error says in words what is wrong, and where in the document if it is about one. */
+    /** Whether an error says in words what is wrong, and where in the document or which folder if it is about one. */
     private fun isTold(failed: MenshenException): Boolean {
         val isSentence = { text: String? -> text.orEmpty().trim().contains(' ') }
         return isSentence(failed.message) &&
+            failed.message.orEmpty().contains(failed.fields["folder"].orEmpty()) &&
             (failed.code == ErrorCode.POLICY) == failed.problems.isNotEmpty() &&
             failed.problems.all { isSentence(it.message) && it.line > 0 && it.column > 0 }
     }
@@ -132,7 +136,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
     private fun describe(failed: MenshenException) =
         mapOf(
             "code" to failed.code.id,
-            "fields" to failed.fields,
+            "fields" to failed.fields.mapValues { if (it.key == "folder" && it.value == store.path) "given" else it.value },
             "problems" to
                 failed.problems.map {
                     mapOf("code" to it.code, "pointer" to it.pointer, "line" to it.line, "column" to it.column)
@@ -273,7 +277,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
         use = null
         held = null
         val kind = step.get("store")?.asString ?: "same"
-        val store = store(kind)
+        store = store(kind)
         val keys =
             when (val which = step.get("keys")?.asString ?: "same") {
                 "same" -> Keys.FileKeys(root.resolve("keys"))
