@@ -53,16 +53,15 @@ impl Bench {
     }
 
     pub(crate) fn open_on(&self, platform: Platform) -> Result<Menshen, Error> {
+        self.open_with(Arc::new(self.keys.clone()), platform)
+    }
+
+    pub(crate) fn open_with(&self, keys: Arc<dyn menshen::KeyProvider>, platform: Platform) -> Result<Menshen, Error> {
         let store = Store::on(Arc::new(self.disk.clone()))
             .marking_denials_on(Arc::new(self.outside.clone()))
             .with_clock(Arc::new(self.clock.clone()))
             .with_anchor(Arc::new(self.anchor.clone()));
-        Menshen::open_on(
-            Policy::read(self.policy.to_string().as_bytes())?,
-            store,
-            Arc::new(self.keys.clone()),
-            platform,
-        )
+        Menshen::open_on(Policy::read(self.policy.to_string().as_bytes())?, store, keys, platform)
     }
 
     pub(crate) fn open(&self) -> Menshen {

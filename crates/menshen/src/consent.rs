@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use menshen_journal::{Alias, Domain, Now, Shredding};
+use menshen_journal::{Alias, Domain, Now};
 use menshen_policy::document::{ConsentKind, Giver, LegalBasis};
 use menshen_policy::{AgeBand, Month, Policy, Terms, Verdict};
 
@@ -336,10 +336,8 @@ impl Core {
         self.policy.purposes().filter(|(_, id, _)| waits(id.as_str())).count()
     }
 
-    /// Destroys the keys of ended epochs, expires what is old, takes up what an earlier try could not finish.
-    pub(crate) fn maintain(&mut self, shared: &Shared) -> Result<Maintained, Error> {
-        self.load(shared)?;
-        self.look_up_keys(shared);
+    /// Expires what is old, and takes up denials that an earlier try could not finish.
+    pub(crate) fn tidy(&mut self, shared: &Shared) -> Result<Maintained, Error> {
         let mut done = Maintained::default();
         // First what frees space: on a full disk it is what lets the rest go on.
         let expired = shared.journal.expire()?;
@@ -352,18 +350,26 @@ impl Core {
                 Err(error) => return Err(error),
             }
         }
-        for ((purpose, epoch), alias) in self.state.to_shred.clone() {
-            let label = self.label(&shared.journal, &purpose)?;
-            let domain = Domain { account: self.account, purpose: label, epoch };
-            if shared.journal.shred_key(&domain, &alias)? == Shredding::Done {
-                self.commit(shared, vec![What::Shredded { purpose: purpose.clone(), epoch }])?;
-                let _ = shared.journal.clear_mark(&domain);
-                done.shredded.push(purpose);
-            } else {
-                done.waiting.push(purpose);
-            }
-        }
         Ok(done)
+    }
+
+    /// Ended epochs whose keys are not known to be gone, each with its purpose.
+    pub(crate) fn ended(&self, shared: &Shared) -> Result<Vec<(String, Domain, Alias)>, Error> {
+        let ended = self.state.to_shred.iter().map(|((purpose, epoch), alias)| {
+            let label = self.label(&shared.journal, purpose)?;
+            Ok((purpose.clone(), Domain { account: self.account, purpose: label, epoch: *epoch }, alias.clone()))
+        });
+        ended.collect()
+    }
+
+    /// Notes that the key of an ended epoch is gone, unless that is noted already.
+    pub(crate) fn shredded(&mut self, shared: &Shared, purpose: &str, domain: &Domain) -> Result<(), Error> {
+        let epoch = domain.epoch;
+        if self.state.to_shred.contains_key(&(purpose.to_owned(), epoch)) {
+            self.commit(shared, vec![What::Shredded { purpose: purpose.to_owned(), epoch }])?;
+        }
+        let _ = shared.journal.clear_mark(domain);
+        Ok(())
     }
 }
 

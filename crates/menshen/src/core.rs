@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use menshen_journal::{Domain, Journal, Label, LabelKind, NewEntry, Now, Verdict as LedgerVerdict};
+use menshen_journal::{Alias, Domain, Journal, KeyError, Label, LabelKind, NewEntry, Now, Verdict as LedgerVerdict};
 use menshen_policy::document::{LegalBasis, Permission, Text};
 use menshen_policy::{Change, Identity, Policy, RulesInForce};
 
-use crate::account::{Account, Status};
+use crate::account::{Account, PurposeState, Status};
 use crate::consent::Refusal;
 use crate::denial::Remedy;
 use crate::entry::{Entry, What};
@@ -81,6 +81,24 @@ impl Ledger {
             Self::Unreadable => Some(("ledger-unreadable", Remedy::Wait)),
             Self::Broken { .. } => Some(("ledger-broken", Remedy::Nothing)),
         }
+    }
+}
+
+/// Keys that grants name, by purpose.
+pub(crate) struct NamedKeys(Vec<(String, Alias)>);
+
+/// Whether the key of one purpose exists.
+pub(crate) struct LookedUp {
+    purpose: String,
+    alias: Alias,
+    exists: Result<bool, KeyError>,
+}
+
+impl NamedKeys {
+    /// Asks the key store, which may take its time.
+    pub(crate) fn look_up(self, shared: &Shared) -> Vec<LookedUp> {
+        let look = |(purpose, alias)| LookedUp { exists: shared.keys.exists(&alias), purpose, alias };
+        self.0.into_iter().map(look).collect()
     }
 }
 
@@ -314,16 +332,33 @@ impl Core {
     }
 
     /// A grant counts only while the key that its entry names exists.
-    pub(crate) fn look_up_keys(&mut self, shared: &Shared) {
-        self.missing_keys.clear();
-        self.unknown_keys.clear();
-        for (purpose, state) in &self.state.purposes {
-            let Some(alias) = &state.alias else { continue };
+    fn look_up_keys(&mut self, shared: &Shared) {
+        let looked = self.named_keys().look_up(shared);
+        self.take_in_keys(shared, &looked);
+    }
+
+    /// The keys that grants name, to be looked up without the session's lock.
+    pub(crate) fn named_keys(&self) -> NamedKeys {
+        let named = |(purpose, state): (&String, &PurposeState)| Some((purpose.clone(), state.alias.clone()?));
+        NamedKeys(self.state.purposes.iter().filter_map(named).collect())
+    }
+
+    /// Takes in which keys are there. Of what changed meanwhile the look says nothing.
+    pub(crate) fn take_in_keys(&mut self, shared: &Shared, looked: &[LookedUp]) {
+        let keyless = |purpose: &String| self.state.purposes.get(purpose).is_none_or(|state| state.alias.is_none());
+        self.missing_keys.retain(|purpose| !keyless(purpose));
+        self.unknown_keys.retain(|purpose| !keyless(purpose));
+        for LookedUp { purpose, alias, exists } in looked {
+            if self.state.purposes.get(purpose).and_then(|state| state.alias.as_ref()) != Some(alias) {
+                continue;
+            }
             // The names of labels stand in clear: a domain counts only with the key that the signed entry names.
             let is_its_own = self.domain(&shared.journal, purpose).is_ok_and(|domain| {
                 domain.and_then(|domain| shared.journal.alias(&domain)).is_some_and(|known| known == *alias)
             });
-            match shared.keys.exists(alias) {
+            self.missing_keys.remove(purpose);
+            self.unknown_keys.remove(purpose);
+            match exists {
                 Ok(true) if is_its_own => {}
                 Ok(_) => {
                     self.missing_keys.insert(purpose.clone());

@@ -9,12 +9,12 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use menshen_journal::{Domain, Label};
+use menshen_journal::{Domain, Label, Shredding};
 use menshen_policy::document::{Permission, Place};
 use menshen_policy::{Month, Policy};
 
 use crate::consent::{Maintained, Refusal};
-use crate::core::{Core, Look};
+use crate::core::{Core, Ledger, Look};
 use crate::denial::Denial;
 use crate::entry::{SubjectKnownBy, What};
 use crate::error::Error;
@@ -51,6 +51,8 @@ struct Inner {
     turner: Mutex<Option<ThreadId>>,
     turned: Condvar,
     looks: AtomicU64,
+    /// Held while the key store is asked which keys exist.
+    looking_up: Mutex<()>,
     listener: Mutex<Option<Arc<dyn ChangeListener>>>,
 }
 
@@ -111,6 +113,7 @@ impl Session {
                 turner: Mutex::new(None),
                 turned: Condvar::new(),
                 looks: AtomicU64::new(0),
+                looking_up: Mutex::new(()),
                 listener: Mutex::new(None),
             }),
         };
@@ -319,14 +322,27 @@ impl Session {
     /// # Errors
     /// The store failed.
     pub fn refresh(&self) -> Result<(), Error> {
-        self.with_core(|core, shared| {
+        let was_ready = self.with_core(|core, shared| {
+            let was_ready = core.ledger == Ledger::Ready;
             match core.load(shared) {
-                Ok(()) => core.look_up_keys(shared),
-                Err(Error::KeyNotReady | Error::WrongKey | Error::KeyLost | Error::LedgerBroken { .. }) => {}
-                Err(error) => return Err(error),
+                Ok(()) => Ok(was_ready),
+                Err(Error::KeyNotReady | Error::WrongKey | Error::KeyLost | Error::LedgerBroken { .. }) => Ok(false),
+                Err(error) => Err(error),
             }
-            Ok(())
-        })
+        })?;
+        // What was only read now has looked already.
+        if was_ready {
+            self.look_up_keys();
+        }
+        Ok(())
+    }
+
+    /// Looks whether the keys of all grants exist. A key store may take its time, so nobody who asks or records waits for
+    /// it: only another look does, because the later one counts.
+    fn look_up_keys(&self) {
+        let _alone = self.inner.looking_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let looked = self.read(|core, _| core.named_keys()).look_up(self.shared());
+        self.change(|core, shared| core.take_in_keys(shared, &looked));
     }
 
     /// Withdraws a purpose. The gate is closed when this returns, whatever it returns, but for an error. An SDK that
@@ -380,8 +396,18 @@ impl Session {
     /// # Errors
     /// The store or the key store failed; what is left is done by a later call.
     pub fn maintain(&self) -> Result<Maintained, Error> {
-        let done = self.with_core(|core, shared| core.maintain(shared))?;
-        // With a slow key store, and without holding up anybody who asks or records meanwhile.
+        self.with_core(|core, shared| core.load(shared))?;
+        self.look_up_keys();
+        let mut done = self.with_core(|core, shared| core.tidy(shared))?;
+        // With a slow key store, and without holding up anybody who asks meanwhile.
+        for (purpose, domain, alias) in self.read(|core, shared| core.ended(shared))? {
+            if self.shared().journal.shred_key(&domain, &alias)? == Shredding::Done {
+                self.work(|core, shared| core.shredded(shared, &purpose, &domain))?;
+                done.shredded.push(purpose);
+            } else {
+                done.waiting.push(purpose);
+            }
+        }
         let consents = self.read(|core, _| core.consents());
         let prepared = self.shared().journal.fill_spares(consents);
         match prepared {
