@@ -45,7 +45,7 @@ impl Core {
             shown,
         };
         self.commit(shared, introduced.into_iter().chain([granted]).collect())?;
-        self.opened(shared, purpose);
+        self.opened(purpose);
         // A marker that closed this epoch without proof is answered by the person now.
         let label = self.label(&shared.journal, purpose)?;
         for epoch in [epoch, ANY_EPOCH] {
@@ -76,13 +76,12 @@ impl Core {
             context,
         };
         self.commit(shared, introduced.into_iter().chain([opened]).collect())?;
-        self.opened(shared, purpose);
+        self.opened(purpose);
         self.domain(&shared.journal, purpose)?.ok_or(Error::KeyLost)
     }
 
-    fn opened(&mut self, shared: &Shared, purpose: &str) {
-        shared.denial_is_written(self.account, purpose);
-        self.closed.remove(purpose);
+    fn opened(&mut self, purpose: &str) {
+        self.denied.remove(purpose);
         self.missing_keys.remove(purpose);
         self.unknown_keys.remove(purpose);
     }
@@ -94,7 +93,7 @@ impl Core {
             .purposes
             .get(purpose)
             .filter(|state| matches!(state.status, Status::Given { .. } | Status::Opened | Status::Marked))
-            .filter(|_| !self.missing_keys.contains(purpose) && !self.closed.contains(purpose))
+            .filter(|_| !self.missing_keys.contains(purpose) && !self.denied.contains(purpose))
             .and_then(|state| Some((state.epoch, state.alias.clone()?)));
         if let Some(live) = live {
             return Ok(live);
@@ -145,7 +144,7 @@ impl Core {
         });
         let mut opened = Vec::new();
         for (_, id, purpose) in policy.purposes() {
-            if matches!(purpose.legal_basis, LegalBasis::Consent) || self.closed.contains(id.as_str()) {
+            if matches!(purpose.legal_basis, LegalBasis::Consent) || self.denied.contains(id.as_str()) {
                 continue;
             }
             // Agreeing to a version takes back no answer that the person gave to this purpose.
@@ -177,7 +176,7 @@ impl Core {
         }
         self.commit(shared, what)?;
         for purpose in &opened {
-            self.opened(shared, purpose);
+            self.opened(purpose);
         }
         self.govern(Arc::clone(policy));
         self.pending = None;
@@ -252,7 +251,7 @@ impl Core {
 
     /// A no that takes back a yes, or a first no. The gate is closed when this is called, whatever it returns.
     pub(crate) fn deny(&mut self, shared: &Shared, purpose: &str, denial: Refusal) -> Result<Vec<u64>, Error> {
-        self.close_in_memory(shared, purpose);
+        self.close_in_memory(purpose);
         let label = self.label(&shared.journal, purpose)?;
         let any = Domain { account: self.account, purpose: label, epoch: ANY_EPOCH };
         if self.ledger != Ledger::Ready {
@@ -261,7 +260,7 @@ impl Core {
             self.load(shared)?;
         }
         if let Err(error) = self.may_withdraw(purpose, &shared.clock.now()) {
-            self.opened(shared, purpose);
+            self.opened(purpose);
             let _ = shared.journal.clear_mark(&any);
             return Err(error);
         }
@@ -277,7 +276,7 @@ impl Core {
         });
         self.commit(shared, what)
             .map_err(|error| if marked { error } else { Error::Io { operation: "mark a denial" } })?;
-        self.opened(shared, purpose);
+        self.opened(purpose);
         self.close_domain(shared, purpose, epoch);
         // The entry is the proof now, and the marker of the epoch stays until its key is gone. One that is not
         // needed and stays is cleared at the next opening.
@@ -302,9 +301,8 @@ impl Core {
     }
 
     /// Closes a gate whatever follows, for as long as the store is open; only the ledger opens it again.
-    pub(crate) fn close_in_memory(&mut self, shared: &Shared, purpose: &str) {
-        shared.deny_until_written(self.account, purpose);
-        self.closed.insert(purpose.to_owned());
+    pub(crate) fn close_in_memory(&self, purpose: &str) {
+        self.denied.insert(purpose);
     }
 
     fn close_domain(&mut self, shared: &Shared, purpose: &str, epoch: u64) {
@@ -343,7 +341,7 @@ impl Core {
         let expired = shared.journal.expire()?;
         done.expired_segments = expired.segments;
         done.expired_records = expired.records;
-        for purpose in self.closed.clone() {
+        for purpose in self.denied.all() {
             match self.deny(shared, &purpose, Refusal::Withdrawn) {
                 // Only now it was known that a statute demands it.
                 Ok(_) | Err(Error::LegalDuty { .. }) => {}

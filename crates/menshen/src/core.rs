@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::exchange_state::Exchanges;
 use crate::identifier::IdentifierCache;
 use crate::platform::PermissionState;
-use crate::sdk::Shared;
+use crate::sdk::{Denied, Shared};
 
 /// The states of all permissions that the policy's features need, at one look at the platform.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +41,8 @@ pub(crate) struct Core {
     pub(crate) signed_out: bool,
     /// The latest look at the platform.
     pub(crate) look: Look,
-    /// Purposes that a withdrawal closed, until the ledger says so too.
-    pub(crate) closed: BTreeSet<String>,
+    /// What a denial closed, until the ledger says so too.
+    pub(crate) denied: Denied,
     /// Purposes whose grant names a key that is not there.
     pub(crate) missing_keys: BTreeSet<String>,
     /// Purposes whose key could not be looked up; closed until it can.
@@ -147,7 +147,7 @@ impl Core {
             strict: shared.strict,
             signed_out: false,
             look: Look::default(),
-            closed: shared.denied(account),
+            denied: shared.denied(account),
             missing_keys: BTreeSet::new(),
             unknown_keys: BTreeSet::new(),
             generation: 0,

@@ -103,7 +103,7 @@ impl Core {
         if !self.in_force(now).has_purpose(id) {
             return Some(Closed::EndedByPolicy);
         }
-        if self.closed.contains(id) {
+        if self.denied.contains(id) {
             return Some(Closed::Withdrawn);
         }
         // A no holds on every legal basis but a legal duty; only consent weighs it among its own reasons.

@@ -126,8 +126,33 @@ pub(crate) struct Shared {
     pub(crate) strict: bool,
     /// Weak, so that the store is closed with the last session.
     sessions: Mutex<HashMap<Label, WeakSession>>,
-    /// Denials that no ledger has yet, by account and purpose. They outlive the session that took them.
-    denied: Mutex<BTreeSet<(Label, String)>>,
+    denied: Mutex<HashMap<Label, Denied>>,
+}
+
+/// Purposes of one account that were denied, until its ledger says so too. They outlive the session that took them.
+#[derive(Clone, Default)]
+pub(crate) struct Denied(Arc<Mutex<BTreeSet<String>>>);
+
+impl Denied {
+    fn purposes(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn contains(&self, purpose: &str) -> bool {
+        self.purposes().contains(purpose)
+    }
+
+    pub(crate) fn insert(&self, purpose: &str) {
+        self.purposes().insert(purpose.to_owned());
+    }
+
+    pub(crate) fn remove(&self, purpose: &str) {
+        self.purposes().remove(purpose);
+    }
+
+    pub(crate) fn all(&self) -> BTreeSet<String> {
+        self.purposes().clone()
+    }
 }
 
 impl Shared {
@@ -142,21 +167,9 @@ impl Shared {
         seconds.saturating_mul(1000).saturating_add(i64::from(since.subsec_millis()))
     }
 
-    fn denials(&self) -> MutexGuard<'_, BTreeSet<(Label, String)>> {
-        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The purposes of an account whose denial is not in its ledger yet.
-    pub(crate) fn denied(&self, account: Label) -> BTreeSet<String> {
-        self.denials().iter().filter(|(of, _)| *of == account).map(|(_, purpose)| purpose.clone()).collect()
-    }
-
-    pub(crate) fn deny_until_written(&self, account: Label, purpose: &str) {
-        self.denials().insert((account, purpose.to_owned()));
-    }
-
-    pub(crate) fn denial_is_written(&self, account: Label, purpose: &str) {
-        self.denials().remove(&(account, purpose.to_owned()));
+    /// The denials of an account, the same for each of its sessions.
+    pub(crate) fn denied(&self, account: Label) -> Denied {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner).entry(account).or_default().clone()
     }
 
     /// 128 random bits in hexadecimal.

@@ -359,7 +359,7 @@ impl Session {
                 return Err(core.unknown("purpose", purpose, |policy| policy.purpose(purpose).is_some()));
             }
             core.may_withdraw(purpose, &shared.clock.now())?;
-            core.close_in_memory(shared, purpose);
+            core.close_in_memory(purpose);
             Ok(())
         })?;
         // The gate and the snapshot are closed; now the evidence.
