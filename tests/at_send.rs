@@ -242,3 +242,25 @@ fn a_field_that_only_the_version_that_waits_knows_is_dropped_and_is_no_strict_er
     assert_eq!(session.counts().dropped_fields, 1);
     assert_eq!(fields_sent(&session), [["page"]]);
 }
+
+#[test]
+fn items_that_may_not_leave_hold_up_none_that_may() {
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    let put = |bytes: &[u8]| {
+        assert_eq!(session.outbox_put("messaging", "friends", 10 * DAY_MS, bytes).unwrap(), Put::Buffered)
+    };
+    for _ in 0..2000 {
+        put(b"old");
+    }
+    bench.clock.advance(2 * DAY_MS);
+    put(b"new");
+    session
+        .offer_policy(next_version(json!({ "purposes": { "messaging": { "retention": { "duration": "P1D" } } } })))
+        .unwrap();
+    let began = std::time::Instant::now();
+    let item = session.next_delivery().unwrap().unwrap();
+    assert_eq!(item.bytes, b"new");
+    // Read one by one, each from the beginning, they take seconds.
+    assert!(began.elapsed() < std::time::Duration::from_millis(500), "{:?}", began.elapsed());
+}

@@ -48,7 +48,7 @@ fn a_look_for_the_keys_holds_up_nobody() {
 fn destroying_a_key_holds_up_nobody_who_asks() {
     let bench = Bench::new();
     let (tell, told) = mpsc::channel();
-    let keys = ObservedKeys::new(Arc::new(bench.keys.clone()), move |call| {
+    let keys = ObservedKeys::telling(Arc::new(bench.keys.clone()), move |call| {
         if matches!(call, Call::Destroy) {
             tell.send(()).unwrap();
             thread::sleep(SLOW);

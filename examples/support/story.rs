@@ -169,7 +169,7 @@ fn tell(app: &App, arguments: &Arguments) -> Result<(), Failure> {
 fn remove_when_interrupted(folder: PathBuf) -> Result<(), Failure> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::spawn(move || {
-        for signal in signals.forever() {
+        if let Some(signal) = signals.forever().next() {
             // The story goes on meanwhile and may just have made another file.
             while std::fs::remove_dir_all(&folder).is_err() && folder.exists() {}
             // As a shell tells of a program that a signal ended.

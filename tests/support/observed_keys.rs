@@ -29,7 +29,7 @@ pub(crate) struct ObservedKeys {
 }
 
 impl ObservedKeys {
-    pub(crate) fn new(
+    pub(crate) fn telling(
         keys: Arc<dyn KeyProvider>,
         observer: impl Fn(Call<'_>) + Send + Sync + 'static,
     ) -> Arc<dyn KeyProvider> {
@@ -45,7 +45,7 @@ impl ObservedKeys {
                 thread::sleep(time);
             }
         };
-        (Self::new(keys, wait), switch)
+        (Self::telling(keys, wait), switch)
     }
 
     fn told<T>(&self, call: Call<'_>, answer: T) -> T {

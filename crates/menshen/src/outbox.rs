@@ -13,6 +13,9 @@ use crate::session::Session;
 /// The largest item, in bytes.
 pub const MAX_ITEM_BYTES: usize = 1024 * 1024 - 1024;
 
+/// How many items are looked at together, of at most [`MAX_ITEM_BYTES`].
+const LOOKED_AT: usize = 512;
+
 /// What became of an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -163,32 +166,39 @@ fn next_delivery(core: &mut Core, shared: &Shared, now: &Now) -> Result<Option<D
     let outbox = outbox_label(shared)?;
     let mut skip: std::collections::HashSet<_> = core.exchanges.deliveries.values().map(|d| d.record).collect();
     skip.extend(core.exchanges.resting.keys().copied());
+    // One is enough, unless it may not leave: then many are looked at together.
+    let (mut max_records, mut max_bytes) = (1, usize::MAX);
     loop {
         let batch = shared.journal.read_batch(&Read {
             endpoint: outbox,
             lane: Lane::Outbox,
             domains: &domains,
-            max_records: 1,
-            max_bytes: usize::MAX,
+            max_records,
+            max_bytes,
             skip: &skip,
         })?;
-        let Some(record) = batch.records.first() else { return Ok(None) };
-        skip.insert(record.id);
-        let Some((header, recipient, bytes)) = read_body(&record.body) else { continue };
-        let purpose = shared.journal.label_name(record.domain.purpose).unwrap_or_default();
-        if !may_deliver(core, &purpose, recipient, header, now) {
-            continue;
+        if batch.records.is_empty() {
+            return Ok(None);
         }
-        let delivery = Delivery {
-            id: core.exchanges.next_id(),
-            purpose,
-            recipient: recipient.to_owned(),
-            bytes: bytes.to_vec(),
-            expires_ms: record.expires_ms,
-        };
-        let delivering = Delivering { record: record.id, domain: record.domain, cancelled: false };
-        core.exchanges.deliveries.insert(delivery.id, delivering);
-        return Ok(Some(delivery));
+        for record in &batch.records {
+            skip.insert(record.id);
+            let Some((header, recipient, bytes)) = read_body(&record.body) else { continue };
+            let purpose = shared.journal.label_name(record.domain.purpose).unwrap_or_default();
+            if !may_deliver(core, &purpose, recipient, header, now) {
+                continue;
+            }
+            let delivery = Delivery {
+                id: core.exchanges.next_id(),
+                purpose,
+                recipient: recipient.to_owned(),
+                bytes: bytes.to_vec(),
+                expires_ms: record.expires_ms,
+            };
+            let delivering = Delivering { record: record.id, domain: record.domain, cancelled: false };
+            core.exchanges.deliveries.insert(delivery.id, delivering);
+            return Ok(Some(delivery));
+        }
+        (max_records, max_bytes) = (LOOKED_AT, MAX_ITEM_BYTES);
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn sweep(seed: u64) -> Result<Prepared, String> {
         let world = World::new(seed ^ case << 3);
         let secrets: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
         let seen = Arc::clone(&secrets);
-        let keys = ObservedKeys::new(planted::keys(world.keys.clone()), move |call| {
+        let keys = ObservedKeys::telling(planted::keys(world.keys.clone()), move |call| {
             if let Call::Wrap(secret) = call {
                 seen.lock().unwrap().push(secret.to_vec());
             }

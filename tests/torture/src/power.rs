@@ -58,7 +58,7 @@ impl Trace {
         world.anchor = anchor.clone();
         let keys: Arc<Times<MemoryKeys>> = Arc::default();
         let (remembered, disk_now, keys_now) = (Arc::clone(&keys), disk.clone(), world.keys.clone());
-        let provider = ObservedKeys::new(planted::keys(world.keys.clone()), move |call| {
+        let provider = ObservedKeys::telling(planted::keys(world.keys.clone()), move |call| {
             if matches!(call, Call::Create | Call::Destroy) {
                 remembered.lock().unwrap().insert(disk_now.operations(), keys_now.snapshot());
             }
