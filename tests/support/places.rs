@@ -27,6 +27,7 @@ pub(crate) fn folder(root: &Path, kind: &str) -> Result<PathBuf, String> {
             fs::write(garbage.join("holiday.jpg"), [0xff; 512]).unwrap();
             garbage
         }
+        "app-group" => root.join("Containers/Shared/AppGroup/one/store"),
         // Nobody can make a folder there, root neither.
         "read-only" => PathBuf::from("/sys/menshen-store"),
         other => return Err(format!("unknown store {other}")),

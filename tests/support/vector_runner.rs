@@ -380,6 +380,7 @@ impl World {
                 .session()?
                 .maintain()
                 .map(|done| json!({ "shredded": done.shredded, "expired_records": done.expired_records })),
+            "replace-lost-key" => self.session()?.replace_lost_key().map(|replaced| json!({ "replaced": replaced })),
             "purposes" => self.session()?.purposes().map(|purposes| {
                 let allowed: Vec<_> = purposes.into_iter().filter(|p| p.allowed).map(|p| p.purpose).collect();
                 json!({ "allowed": allowed })

@@ -197,6 +197,11 @@ impl BridgeSession {
         Ok(self.session.maintain()?.into())
     }
 
+    /// Begins the account anew after the loss of a key.
+    pub fn replace_lost_key(&self) -> Result<bool, BridgeError> {
+        Ok(self.session.replace_lost_key()?)
+    }
+
     /// Every purpose with its state.
     pub fn purposes(&self) -> Result<Vec<BridgePurpose>, BridgeError> {
         let purposes = self.session.purposes()?.into_iter().map(|state| BridgePurpose {

@@ -16,6 +16,8 @@ pub enum OpenError {
     Full,
     /// The path is not a folder.
     NotAFolder,
+    /// The path is in an app group, which a suspended app must not hold a lock in.
+    InAppGroup,
     /// The folder holds something else, or a store of a later version.
     NotAStore,
     /// The disk failed.
@@ -36,6 +38,7 @@ impl OpenError {
             Self::ReadOnly => "store-read-only",
             Self::Full => "store-full",
             Self::NotAFolder => "not-a-folder",
+            Self::InAppGroup => "in-app-group",
             Self::NotAStore => "not-a-store",
             Self::Io { .. } => "io",
             Self::Randomness => "randomness",
@@ -50,6 +53,10 @@ impl fmt::Display for OpenError {
             Self::ReadOnly => f.write_str("the store's folder is read-only; give the app the right to write"),
             Self::Full => f.write_str("the disk is full; free some space and open the store again"),
             Self::NotAFolder => f.write_str("the store's path is not a folder"),
+            Self::InAppGroup => f.write_str(
+                "the store's path is in an app group, where the system kills an app that is suspended with a lock; give \
+                 one in the app's own container, and each extension one of its own",
+            ),
             Self::NotAStore => f.write_str(
                 "the folder is not a store, or one of a later version; nothing in it was touched; give another",
             ),

@@ -21,9 +21,12 @@ impl Folder {
     /// The folder at a path; it is created if it is not there.
     ///
     /// # Errors
-    /// The path is there and is no folder, or the folder cannot be created.
+    /// The path is there and is no folder, the folder cannot be created, or it is in an app group.
     pub fn at(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref().to_path_buf();
+        if is_in_app_group(&path) {
+            return Err(OpenError::InAppGroup);
+        }
         if !path.is_dir() {
             let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
             created.map_err(|error| match reason(&error) {
@@ -33,6 +36,13 @@ impl Folder {
         }
         Ok(Self { path })
     }
+}
+
+/// Where iOS keeps the folders that several apps share: `…/Containers/Shared/AppGroup/…`.
+fn is_in_app_group(path: &Path) -> bool {
+    let real = fs::canonicalize(path);
+    let names: Vec<_> = real.as_deref().unwrap_or(path).iter().collect();
+    names.windows(3).any(|names| names == ["Containers", "Shared", "AppGroup"])
 }
 
 fn reason(error: &io::Error) -> DiskError {

@@ -51,6 +51,13 @@ impl Journal {
         Ok(last)
     }
 
+    /// The domain of an account's newest ledger; the one that its first would have, where it has none.
+    #[must_use]
+    pub fn essential_domain(&self, account: Label) -> Domain {
+        let first = Domain { account, purpose: Label::ESSENTIAL, epoch: 1 };
+        self.inner().ledger_domain(account).unwrap_or(first)
+    }
+
     /// Whether the key store, which works, says that a key is gone.
     fn is_lost(&self, alias: &Alias) -> Result<bool, Error> {
         let keys = &self.effects.keys;

@@ -201,7 +201,8 @@ impl Account {
             What::EraseAcknowledged { id } => {
                 self.erases.remove(id);
             }
-            What::IdentifierHanded { .. }
+            What::BegunAnew { .. }
+            | What::IdentifierHanded { .. }
             | What::SdkStarted { .. }
             | What::SdkStopped { .. }
             | What::FeatureStarted { .. }

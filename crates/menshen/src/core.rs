@@ -172,7 +172,7 @@ impl Core {
             Ledger::KeyNotReady | Ledger::KeyBad | Ledger::Unreadable => {}
         }
         let journal = &shared.journal;
-        let essential = Domain { account: self.account, purpose: Label::ESSENTIAL, epoch: 1 };
+        let essential = journal.essential_domain(self.account);
         let unlocked = journal.unlock().and_then(|()| match journal.alias(&essential) {
             Some(_) => journal.unlock_domain(&essential),
             None => Ok(()),
@@ -214,6 +214,30 @@ impl Core {
         }
         self.look_up_keys(shared);
         Ok(())
+    }
+
+    /// Begins anew where the key store lost the store's own key or the account's; whether one was replaced.
+    pub(crate) fn replace_lost_key(&mut self, shared: &Shared) -> Result<bool, Error> {
+        match self.load(shared) {
+            Ok(()) => return Ok(false),
+            Err(Error::KeyLost) => {}
+            Err(error) => return Err(error),
+        }
+        use menshen_journal::{Error as Failed, KeyError};
+        let replaced = shared.journal.replace_lost_store_key()?;
+        let anew = match shared.journal.begin_ledger_anew(self.account) {
+            Ok(last) => Some(What::BegunAnew { last: last.map(Into::into) }),
+            // Its key is there, or it never had one.
+            Err(Failed::AlreadyExists | Failed::Key(KeyError::NotFound)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        if !replaced && anew.is_none() {
+            return Err(Error::KeyLost);
+        }
+        self.ledger = Ledger::Unreadable;
+        self.load(shared)?;
+        self.commit(shared, anew.into_iter().collect())?;
+        Ok(true)
     }
 
     /// The accepted document governs; the app's own is pending where it is newer.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use menshen_journal::AnchoredHead;
 use menshen_policy::document::{ConsentKind, FieldForm, Giver, Identifier, IdentifierForm, LegalBasis, Permission};
 use menshen_policy::{Identity, Terms};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,11 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "snake_case")]
 pub(crate) enum What {
+    /// The key of the ledger before was lost; its last head that the anchor had.
+    BegunAnew {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last: Option<LastHead>,
+    },
     /// The notice was agreed.
     NoticeAgreed { policy: String, shown: Shown },
     /// The notice was declined.
@@ -117,6 +123,22 @@ impl Entry {
         let payload: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(payload).ok()?;
         all.extend(payload.into_iter().filter(|(key, _)| !STATEMENT.contains(&key.as_str())));
         serde_json::from_value(serde_json::Value::Object(all)).ok()
+    }
+}
+
+/// What is left of a ledger whose key is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LastHead {
+    pub(crate) epoch: u64,
+    pub(crate) size: u64,
+    /// In lower-case hexadecimal.
+    pub(crate) root: String,
+}
+
+impl From<AnchoredHead> for LastHead {
+    fn from(head: AnchoredHead) -> Self {
+        let root = head.root.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { epoch: head.epoch, size: head.size, root }
     }
 }
 

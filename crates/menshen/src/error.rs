@@ -170,6 +170,7 @@ impl Error {
             Self::StoreReadOnly | Self::Open { cause: OpenError::ReadOnly, .. } => "store-read-only",
             Self::StoreFull | Self::Open { cause: OpenError::Full, .. } => "store-full",
             Self::Open { cause: OpenError::NotAFolder, .. } => "not-a-folder",
+            Self::Open { cause: OpenError::InAppGroup, .. } => "in-app-group",
             Self::Open { cause: OpenError::NotAStore, .. } => "not-a-store",
             Self::Io { .. } | Self::Open { cause: OpenError::Io { .. }, .. } => "io",
             Self::LedgerBroken { .. } => "ledger-broken",

@@ -417,6 +417,19 @@ impl Session {
         }
     }
 
+    /// Begins this account anew where the key store lost the store's own key or the account's, as on a new device to which
+    /// the files were restored; whether that was so. What was sealed under a lost key stays unread; every purpose is asked
+    /// again, what is denied in clear stays denied, and the new ledger cites the last head of the old one that the anchor has.
+    /// Call it when the person wants to go on after [`Error::KeyLost`]: a key store that is only not ready loses nothing.
+    ///
+    /// # Errors
+    /// The key store is not ready, does not say whether the key is gone, or has another key; the store failed.
+    pub fn replace_lost_key(&self) -> Result<bool, Error> {
+        let replaced = self.change(|core, shared| core.replace_lost_key(shared));
+        self.wait_for_switches();
+        replaced
+    }
+
     /// Every purpose with its state, for a settings screen.
     ///
     /// # Errors

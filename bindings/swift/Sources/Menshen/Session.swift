@@ -125,6 +125,18 @@ public final class Session: @unchecked Sendable {
     }
   }
 
+  /// Begins this account anew where the key store lost the store's own key or the account's, as on a new device to which
+  /// the files were restored; whether that was so. What was sealed under a lost key stays unread, and every purpose is
+  /// asked again. Call it when the person wants to go on after the code `key-lost`.
+  ///
+  /// - Throws: ``MenshenError``: the key store is not ready, does not say whether the key is gone, or has another key;
+  ///   the store failed.
+  public func replaceLostKey() async throws -> Bool {
+    try await inBackground { [self] in
+      try change { try $0.replaceLostKey() }
+    }
+  }
+
   /// Looks again at what the system may have changed: call it when the app comes to the front.
   ///
   /// - Throws: ``MenshenError``: the store failed.

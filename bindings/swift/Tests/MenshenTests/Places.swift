@@ -21,6 +21,7 @@ func place(_ kind: String, in folder: TestFolder) throws -> URL {
     try Data(repeating: 0x5a, count: 4096).write(to: garbage.appendingPathComponent("manifest.1"))
     try Data(repeating: 0xff, count: 512).write(to: garbage.appendingPathComponent("holiday.jpg"))
     return garbage
+  case "app-group": return folder.at("Containers/Shared/AppGroup/one/store")
   case "read-only":
     // Nobody can make a folder there, root neither, if it is the kernel's own.
     guard FileManager.default.fileExists(atPath: "/sys/kernel") else {

@@ -13,7 +13,7 @@ extension Story {
     "record": ["event", "fields", "json", "hex", "nested", "long"], "strict": ["on"],
     "dropped": [], "waiting": ["purpose"], "put": ["purpose", "recipient", "ttl_ms", "text"],
     "deliver": ["result"], "delivery": ["id", "result"], "identifier": ["recipient", "identifier"],
-    "withdraw": ["purpose"], "maintain": [], "purposes": [], "upload": ["reply"],
+    "withdraw": ["purpose"], "maintain": [], "replace-lost-key": [], "purposes": [], "upload": ["reply"],
     "answer": ["reply"], "cancelled": [], "advance": ["ms"], "wall": ["ms"],
     "permission": ["permission", "state"], "subject": ["born", "place"], "offer": ["policy"],
     "version": [], "locale": ["locale"], "ledger": [], "tamper": [], "receipts": [],
@@ -60,6 +60,7 @@ extension Story {
       case .done(let inFlight): return ["withdrawal": "done", "in_flight": count(inFlight.count)]
       case .pending(let code): return ["withdrawal": "pending", "code": .string(code.rawValue)]
       }
+    case "replace-lost-key": return ["replaced": .bool(try await current.replaceLostKey())]
     case "maintain":
       let done = try await current.maintain()
       return [

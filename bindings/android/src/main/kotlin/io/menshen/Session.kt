@@ -224,6 +224,15 @@ class Session internal constructor(
     }
 
     /**
+     * Begins this account anew where the key store lost the store's own key or the account's, as on a new device to which the files were
+     * restored; whether that was so. What was sealed under a lost key stays unread, and every purpose is asked again. Call it when the person
+     * wants to go on after the code `key-lost`.
+     *
+     * @throws MenshenException the key store is not ready, does not say whether the key is gone, or has another key; the store failed.
+     */
+    suspend fun replaceLostKey(): Boolean = withContext(NonCancellable) { inBackground { native.replaceLostKey() } }
+
+    /**
      * Every purpose with its state.
      *
      * @throws MenshenException the store failed.

@@ -21,6 +21,7 @@ internal fun place(root: File, kind: String): File {
                 resolve("manifest.1").writeBytes(ByteArray(4096) { 0x5a })
                 resolve("holiday.jpg").writeBytes(ByteArray(512) { -1 })
             }
+        "app-group" -> root.resolve("Containers/Shared/AppGroup/one/store")
         // Nobody can make a folder there, root neither.
         "read-only" -> File("/sys/menshen-store")
         else -> throw BrokenVector("a store is not `$kind`")

@@ -45,6 +45,7 @@ private val arguments =
         "identifier" to setOf("recipient", "identifier"),
         "withdraw" to setOf("purpose"),
         "maintain" to setOf(),
+        "replace-lost-key" to setOf(),
         "purposes" to setOf(),
         "upload" to setOf("reply"),
         "answer" to setOf("reply"),
@@ -171,6 +172,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             "identifier" -> identifier(step)
             "withdraw" -> withdraw(step.text("purpose"))
             "maintain" -> maintain()
+            "replace-lost-key" -> mapOf("replaced" to session.replaceLostKey())
             "purposes" -> mapOf("allowed" to session.purposes().filter { it.allowed }.map { it.purpose })
             "upload" -> upload(step)
             // No upload has the number 0.
