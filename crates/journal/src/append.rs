@@ -55,7 +55,7 @@ impl Journal {
         if append.body.len() > MAX_RECORD_BYTES {
             return Err(Error::TooLarge { limit: MAX_RECORD_BYTES });
         }
-        self.proven()?.append(append)
+        self.proven_with(&[append.domain])?.append(append)
     }
 
     /// As [`Journal::append`], then [`Journal::sync`].

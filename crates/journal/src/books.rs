@@ -5,7 +5,7 @@ use crate::cipher::CodeKey;
 use crate::error::{At, Error};
 use crate::journal::{Files, Inner, Journal};
 use crate::manifest::{self, Manifest};
-use crate::names::Domain;
+use crate::names::{Domain, Label};
 use crate::segment;
 use std::sync::MutexGuard;
 
@@ -13,12 +13,30 @@ impl Journal {
     /// The store with its bookkeeping proven, in the process that opened it: a forked child would seal with the
     /// same keys and the same nonces.
     pub(crate) fn proven(&self) -> Result<MutexGuard<'_, Inner>, Error> {
+        self.proven_with(&[])
+    }
+
+    /// As [`Journal::proven`], with the keys of these domains where the key store gives them.
+    pub(crate) fn proven_with(&self, domains: &[Domain]) -> Result<MutexGuard<'_, Inner>, Error> {
         let mut inner = self.inner();
         if inner.process != std::process::id() {
             return Err(Error::Busy);
         }
+        let is_known = |domain: &Domain| inner.domains.contains_key(domain) || inner.closed.contains(domain);
+        if !(inner.trusted || is_known(&Domain::STORE)) || !domains.iter().all(is_known) {
+            drop(inner);
+            self.unlock()?;
+            self.ask_for(domains);
+            inner = self.inner();
+        }
         inner.prove()?;
         Ok(inner)
+    }
+
+    /// As [`Journal::proven`], with the key of an account's ledger.
+    pub(crate) fn proven_with_ledger(&self, account: Label) -> Result<MutexGuard<'_, Inner>, Error> {
+        let domain = self.inner().ledger_domain(account)?;
+        self.proven_with(&[domain])
     }
 }
 
@@ -29,7 +47,6 @@ impl Inner {
         if self.trusted {
             return Ok(());
         }
-        self.unlock_store()?;
         let key = CodeKey::new(&self.derive(&Domain::STORE, b"menshen/0/bookkeeping")?);
         let loaded = manifest::load(self.disk.as_ref(), Some((&key, &self.store))).at("read the manifest")?;
         let is_fresh = self.segments.is_empty() && self.manifest.state.store.is_none();

@@ -111,7 +111,7 @@ impl Journal {
         if append.body.len() > MAX_RECORD_BYTES {
             return Err(Error::TooLarge { limit: MAX_RECORD_BYTES });
         }
-        let mut inner = self.proven()?;
+        let mut inner = self.proven_with(&[append.domain])?;
         inner.append_held(&append.domain)?;
         let slice = Slice::of(append.domain, append.lane, append.expiry);
         if !inner.is_waiting(&append.domain) || may_have_ended(&slice, &inner.effects.clock.now()) {

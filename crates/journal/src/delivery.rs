@@ -84,7 +84,8 @@ impl Journal {
         // What a slot says of itself needs no proof and no key; what nothing uses is known once the files are.
         let ended = |slot: &Slot| matches!(slot, Slot::Slice { slice, .. } if slice.has_ended(&now));
         inner.table.destroy(ended).at("write the keys")?;
-        inner.prove()?;
+        drop(inner);
+        let mut inner = self.proven()?;
         let mut used: BTreeSet<u64> = inner.segments.values().map(|segment| segment.header.label).collect();
         if inner.report.quarantined > 0 {
             // A file left alone may need a secret that nothing else does.

@@ -1,7 +1,5 @@
 //! Domains: their keys, made, unlocked, closed and shredded; and the labels that stand for names.
 
-use std::sync::Arc;
-
 use zeroize::Zeroizing;
 
 use crate::bytes::Writer;
@@ -9,7 +7,7 @@ use crate::cipher::{self, Secret};
 use crate::effects::KeyError;
 use crate::error::{At, Error};
 use crate::journal::{Inner, Journal};
-use crate::keys::{MAX_NAME, MAX_WRAPPED, Slot, write_domain};
+use crate::keys::{MAX_NAME, Slot, write_domain};
 use crate::names::{Alias, Domain, Label, LabelKind, Slice};
 use crate::spares::Spare;
 
@@ -33,8 +31,27 @@ impl Journal {
     /// # Errors
     /// The key store is not ready, or has another key or none for a store that was used before.
     pub fn unlock(&self) -> Result<(), KeyError> {
+        {
+            let inner = self.inner();
+            if inner.domains.contains_key(&Domain::STORE) {
+                return Ok(());
+            }
+            if inner.wrapped(&Domain::STORE).is_some() {
+                drop(inner);
+                return self.unlock_domain(&Domain::STORE);
+            }
+            inner.may_begin()?;
+        }
+        let known = |error| if let Error::Key(error) = error { error } else { KeyError::Suspect };
+        let spare = self.make_spare().map_err(known)?;
         let mut inner = self.inner();
-        inner.unlock_store()
+        if inner.wrapped(&Domain::STORE).is_some() {
+            // Another thread was first.
+            drop(inner);
+            return self.unlock_domain(&Domain::STORE);
+        }
+        inner.may_begin()?;
+        inner.give_key(&Domain::STORE, spare).map(|_| ()).map_err(known)
     }
 
     /// HMAC-SHA-256 under a key of the store's own domain: tells the same bytes again and nothing else.
@@ -42,9 +59,8 @@ impl Journal {
     /// # Errors
     /// The store's own domain cannot be unlocked.
     pub fn keyed_hash(&self, bytes: &[u8]) -> Result<[u8; 32], Error> {
-        let mut inner = self.inner();
-        inner.unlock_store()?;
-        let key = inner.derive(&Domain::STORE, b"menshen/0/keyed-hash")?;
+        self.unlock()?;
+        let key = self.inner().derive(&Domain::STORE, b"menshen/0/keyed-hash")?;
         Ok(cipher::keyed_hash(&key, bytes))
     }
 
@@ -87,9 +103,9 @@ impl Journal {
     /// The domain has a key, or had one and records of it are still there; the key store is not ready; the disk
     /// failed.
     pub fn create_domain(&self, domain: &Domain) -> Result<Alias, Error> {
+        self.unlock()?;
         let spare = {
             let mut inner = self.inner();
-            inner.unlock_store()?;
             inner.may_create(domain)?;
             inner.spares.pop()
         };
@@ -129,8 +145,36 @@ impl Journal {
     /// # Errors
     /// The domain is closed or cannot be unlocked.
     pub fn derive(&self, domain: &Domain, info: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
-        let mut inner = self.inner();
-        inner.derive(domain, &[b"menshen/0/derive", info].concat())
+        if !self.inner().domains.contains_key(domain) {
+            self.ask_for(&[*domain]);
+        }
+        self.inner().derive(domain, &[b"menshen/0/derive", info].concat())
+    }
+
+    /// Asks the key store for the keys of domains, without the store's lock: a slow one holds up nobody else. What it
+    /// answers is what [`Inner::key_of`] says from then on.
+    pub(crate) fn ask_for(&self, domains: &[Domain]) {
+        for domain in domains {
+            let locked = {
+                let inner = self.inner();
+                if inner.closed.contains(domain) {
+                    continue;
+                }
+                inner.locked(domain)
+            };
+            let unwrapped = match locked {
+                Ok(None) => continue,
+                Ok(Some((alias, wrapped, aad))) => self.effects.keys.unwrap(&alias, &wrapped, &aad),
+                Err(error) => Err(error),
+            };
+            let mut inner = self.inner();
+            // It may have been closed meanwhile; nothing of it comes back to memory then.
+            if !inner.closed.contains(domain)
+                && let Err(error) = unwrapped.and_then(|secret| inner.take_secret(domain, &secret))
+            {
+                inner.answers.insert(*domain, error);
+            }
+        }
     }
 
     /// Wipes a domain's keys from memory. It is neither read nor written until it is unlocked again.
@@ -144,9 +188,8 @@ impl Journal {
     /// # Errors
     /// The disk failed; the domain stays closed.
     pub fn shred(&self, domain: &Domain) -> Result<Shredding, Error> {
-        let mut inner = self.inner();
-        let alias = inner.wrapped(domain).map(|(alias, _, _)| alias);
-        inner.shred(domain, alias.as_ref())
+        let alias = self.alias(domain);
+        self.shred_with(domain, alias.as_ref())
     }
 
     /// As [`Journal::shred`], for whoever knows the domain's alias from signed evidence. That key is destroyed whatever
@@ -158,7 +201,20 @@ impl Journal {
         if domain.purpose == Label::ESSENTIAL {
             return Err(Error::Closed);
         }
-        self.inner().shred(domain, Some(alias))
+        self.shred_with(domain, Some(alias))
+    }
+
+    fn shred_with(&self, domain: &Domain, alias: Option<&Alias>) -> Result<Shredding, Error> {
+        self.close_domain(domain);
+        let keys = &self.effects.keys;
+        let gone = alias.is_none_or(|alias| {
+            // Whatever this answers, only `exists` decides.
+            let _ = keys.destroy(alias);
+            keys.exists(alias) == Ok(false)
+        });
+        // The files go once the bookkeeping is proven; without their key they are noise already.
+        let _ = self.unlock();
+        self.inner().shred(domain, alias, gone)
     }
 
     /// Every label that the key file has for a name. There is one, unless somebody else wrote into the file.
@@ -174,28 +230,11 @@ impl Journal {
 }
 
 impl Inner {
-    pub(crate) fn unlock_store(&mut self) -> Result<(), KeyError> {
-        if self.wrapped(&Domain::STORE).is_none() {
-            let keyless = |slot: &Slot| matches!(slot, Slot::Store(_) | Slot::Label { .. });
-            let is_unused = self.segments.is_empty() && self.report.quarantined == 0 && self.manifest.is_unwritten();
-            if !is_unused || !self.table.live().all(keyless) {
-                return Err(KeyError::NotFound);
-            }
-            let keys = Arc::clone(&self.effects.keys);
-            let suspect = |_| KeyError::Suspect;
-            let alias = Alias::random(&self.store, self.effects.randomness.as_ref()).map_err(suspect)?;
-            let secret = Zeroizing::new(self.fill::<32>().map_err(|_| KeyError::Suspect)?);
-            keys.create(&alias)?;
-            let wrapped = keys.wrap(&alias, secret.as_ref(), &self.wrapping_context(&alias))?;
-            if wrapped.len() > MAX_WRAPPED {
-                return Err(KeyError::Suspect);
-            }
-            let given = self.give_key(&Domain::STORE, Spare { alias, wrapped, secret });
-            return given
-                .map(|_| ())
-                .map_err(|error| if let Error::Key(error) = error { error } else { KeyError::Suspect });
-        }
-        self.unlock_domain(&Domain::STORE)
+    /// Whether the store may have its first key made now: never because of an error.
+    fn may_begin(&self) -> Result<(), KeyError> {
+        let keyless = |slot: &Slot| matches!(slot, Slot::Store(_) | Slot::Label { .. });
+        let is_unused = self.segments.is_empty() && self.report.quarantined == 0 && self.manifest.is_unwritten();
+        if is_unused && self.table.live().all(keyless) { Ok(()) } else { Err(KeyError::NotFound) }
     }
 
     fn wrapped(&self, domain: &Domain) -> Option<(Alias, Vec<u8>, [u8; 32])> {
@@ -262,16 +301,6 @@ impl Inner {
         names.last().cloned().unwrap_or_default()
     }
 
-    fn unlock_domain(&mut self, domain: &Domain) -> Result<(), KeyError> {
-        match self.locked(domain)? {
-            None => Ok(()),
-            Some((alias, wrapped, aad)) => {
-                let secret = self.effects.keys.unwrap(&alias, &wrapped, &aad)?;
-                self.take_secret(domain, &secret)
-            }
-        }
-    }
-
     /// What unlocks a domain that is not unlocked.
     fn locked(&self, domain: &Domain) -> Result<Option<Locked>, KeyError> {
         if self.domains.contains_key(domain) {
@@ -291,26 +320,31 @@ impl Inner {
             return Err(KeyError::Refused);
         }
         self.domains.insert(*domain, key);
+        self.answers.remove(domain);
         Ok(())
     }
 
-    /// The key of a domain, which is unlocked at its first use.
-    pub(crate) fn key_of(&mut self, domain: &Domain) -> Result<&Secret, Error> {
+    /// The key of a domain, if it is in memory; else what the key store answered last. Whoever needs it has it asked for
+    /// before the lock is taken.
+    pub(crate) fn key_of(&self, domain: &Domain) -> Result<&Secret, Error> {
         if self.closed.contains(domain) {
             return Err(Error::Closed);
         }
-        self.unlock_domain(domain)?;
-        self.domains.get(domain).ok_or(Error::Key(KeyError::NotFound))
+        self.domains.get(domain).ok_or_else(|| {
+            let is_there = self.wrapped(domain).is_some();
+            let answered = self.answers.get(domain).copied().unwrap_or(KeyError::NotYet);
+            Error::Key(if is_there { answered } else { KeyError::NotFound })
+        })
     }
 
     /// The store's own derivations. What it derives for others begins with a word that none of these does.
-    pub(crate) fn derive(&mut self, domain: &Domain, info: &[u8]) -> Result<Secret, Error> {
+    pub(crate) fn derive(&self, domain: &Domain, info: &[u8]) -> Result<Secret, Error> {
         let key = self.key_of(domain)?;
         cipher::derive(&[], key.as_ref(), &[info]).ok_or(Error::Key(KeyError::Suspect))
     }
 
     /// The key of a slice; `None` where its secret is gone.
-    pub(crate) fn slice_key(&mut self, slice: &Slice, label: u64) -> Result<Option<Secret>, Error> {
+    pub(crate) fn slice_key(&self, slice: &Slice, label: u64) -> Result<Option<Secret>, Error> {
         let secret = self.table.live().find_map(|slot| match slot {
             Slot::Slice { label: l, secret, slice: s } if *l == label && s == slice => Some(secret.clone()),
             _ => None,
@@ -334,17 +368,9 @@ impl Inner {
         }
     }
 
-    fn shred(&mut self, domain: &Domain, alias: Option<&Alias>) -> Result<Shredding, Error> {
+    fn shred(&mut self, domain: &Domain, alias: Option<&Alias>, gone: bool) -> Result<Shredding, Error> {
+        // It may have been unlocked meanwhile.
         self.close(domain);
-        let keys = Arc::clone(&self.effects.keys);
-        let gone = match alias {
-            None => true,
-            Some(alias) => {
-                // Whatever this answers, only `exists` decides.
-                let _ = keys.destroy(alias);
-                keys.exists(alias) == Ok(false)
-            }
-        };
         let is_other =
             |slot: &Slot| matches!(slot, Slot::Domain { domain: d, alias: a, .. } if d == domain && Some(a) != alias);
         if self.table.live().any(is_other) {

@@ -142,7 +142,8 @@ pub trait DiskFile: Send + Sync {
 
 /// The platform's key store: one key for each alias, that never leaves it.
 ///
-/// It is called with the store's lock held and must not call back into the store.
+/// The store calls it without its own lock, so that a slow one holds up nobody else; a caller's lock may be held, and it must
+/// not call back.
 pub trait KeyProvider: Send + Sync {
     /// Makes a key.
     ///

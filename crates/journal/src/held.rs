@@ -91,8 +91,8 @@ impl Journal {
     /// # Errors
     /// The disk failed; what was not appended still waits.
     pub fn append_held(&self) -> Result<u64, Error> {
-        let mut inner = self.proven()?;
-        let domains: Vec<Domain> = inner.held.waiting.iter().map(|waiting| waiting.domain).collect();
+        let domains: Vec<Domain> = self.inner().held.waiting.iter().map(|waiting| waiting.domain).collect();
+        let mut inner = self.proven_with(&domains)?;
         domains.iter().try_for_each(|domain| inner.append_held(domain))?;
         Ok(inner.held.count())
     }
@@ -101,7 +101,7 @@ impl Journal {
 impl Inner {
     /// Whether the key store is not ready for a domain that has a key: not now, or it failed. One that is gone is
     /// neither.
-    pub(crate) fn is_waiting(&mut self, domain: &Domain) -> bool {
+    pub(crate) fn is_waiting(&self, domain: &Domain) -> bool {
         matches!(self.key_of(domain), Err(Error::Key(KeyError::NotYet | KeyError::Suspect)))
     }
 

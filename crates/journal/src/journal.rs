@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::bytes::{MAX_COUNT, is_zero};
 use crate::cipher::{Algorithm, Secret};
 use crate::cursor::CursorTable;
-use crate::effects::{Disk, DiskError, DiskLock, Effects};
+use crate::effects::{Disk, DiskError, DiskLock, Effects, KeyError};
 use crate::error::{At, Error, OpenError};
 use crate::held::Held;
 use crate::keys::{KeyTable, Slot};
@@ -110,6 +110,8 @@ pub(crate) struct Inner {
     pub(crate) next_segment: u64,
     pub(crate) domains: HashMap<Domain, Secret>,
     pub(crate) closed: HashSet<Domain>,
+    /// Why the keys of other domains are not there, as the key store said when it was asked last.
+    pub(crate) answers: HashMap<Domain, KeyError>,
     /// Keys that wait for a domain, unlocked.
     pub(crate) spares: Vec<Spare>,
     /// Aliases of keys that this process makes or made, whether or not a slot names them.
@@ -198,6 +200,7 @@ impl Journal {
             next_segment: 0,
             domains: HashMap::new(),
             closed: HashSet::new(),
+            answers: HashMap::new(),
             spares: Vec::new(),
             unnamed: HashSet::new(),
             ledgers: HashMap::new(),

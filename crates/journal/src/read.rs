@@ -76,7 +76,7 @@ impl Journal {
     /// # Errors
     /// The disk failed.
     pub fn read_batch(&self, read: &Read<'_>) -> Result<Batch, Error> {
-        self.proven()?.read_batch(read)
+        self.proven_with(read.domains)?.read_batch(read)
     }
 
     /// Whole records of a domain on disk, those already delivered but not yet removed included.

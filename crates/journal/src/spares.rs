@@ -27,9 +27,9 @@ impl Journal {
     /// The key store or the disk failed; the spares that are there stay.
     pub fn fill_spares(&self, count: usize) -> Result<(), Error> {
         let keys = Arc::clone(&self.effects.keys);
+        self.unlock()?;
         let (mut there, locked) = {
-            let mut inner = self.inner();
-            inner.unlock_store()?;
+            let inner = self.inner();
             (inner.spares.len(), inner.locked_spares())
         };
         for (alias, wrapped, commitment) in locked {
@@ -94,9 +94,13 @@ impl Journal {
         let mut swept = 0;
         for alias in keys.list()?.into_iter().filter(|alias| alias.is_of(&store) && !named(alias)) {
             // Looked at one by one: a domain may have been made meanwhile.
-            let mut inner = self.inner();
-            inner.unlock_store()?;
-            if inner.table.damaged() == 0 && !inner.names_alias(&alias) {
+            self.unlock()?;
+            let is_nobodys = {
+                let inner = self.inner();
+                inner.table.damaged() == 0 && !inner.names_alias(&alias)
+            };
+            // Nobody will name it: a key that is made now has a new alias.
+            if is_nobodys {
                 keys.destroy(&alias)?;
                 swept += 1;
             }

@@ -81,7 +81,7 @@ impl Journal {
     /// # Errors
     /// The account's essential domain cannot be unlocked, or the disk failed.
     pub fn ledger_read(&self, account: Label) -> Result<LedgerContents, Error> {
-        self.proven()?.ledger_contents(account, From::Start)
+        self.proven_with_ledger(account)?.ledger_contents(account, From::Start)
     }
 
     /// As [`Journal::ledger_read`], from the last checkpoint on, if there is one. What is before it is vouched for by
@@ -90,7 +90,7 @@ impl Journal {
     /// # Errors
     /// As there.
     pub fn ledger_tail(&self, account: Label) -> Result<LedgerContents, Error> {
-        self.proven()?.ledger_contents(account, From::Checkpoint)
+        self.proven_with_ledger(account)?.ledger_contents(account, From::Checkpoint)
     }
 }
 

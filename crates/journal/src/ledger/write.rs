@@ -50,7 +50,7 @@ impl Journal {
     /// The account's essential domain has no key or cannot be unlocked; the ledger does not verify; an entry is too
     /// large; the disk failed. Nothing of the batch counts then.
     pub fn ledger_append(&self, account: Label, entries: &[NewEntry<'_>]) -> Result<Head, Error> {
-        self.append_with(entries, |inner| inner.ledger_append(account, entries))
+        self.append_with(account, entries, |inner| inner.ledger_append(account, entries))
     }
 
     /// [`Journal::ledger_append`] for a denial: on a full disk the store's reserve is given up for it.
@@ -58,18 +58,19 @@ impl Journal {
     /// # Errors
     /// As there.
     pub fn ledger_append_denial(&self, account: Label, entries: &[NewEntry<'_>]) -> Result<Head, Error> {
-        self.append_with(entries, |inner| inner.with_reserve(|inner| inner.ledger_append(account, entries)))
+        self.append_with(account, entries, |inner| inner.with_reserve(|inner| inner.ledger_append(account, entries)))
     }
 
     fn append_with(
         &self,
+        account: Label,
         entries: &[NewEntry<'_>],
         append: impl FnOnce(&mut Inner) -> Result<(LedgerName, Head), Error>,
     ) -> Result<Head, Error> {
         if entries.iter().any(|entry| entry.statement.len().max(entry.payload.len()) > MAX_HALF) {
             return Err(Error::TooLarge { limit: MAX_HALF });
         }
-        let (of, head) = append(&mut *self.proven()?)?;
+        let (of, head) = append(&mut *self.proven_with_ledger(account)?)?;
         self.anchor_head(&of, &head);
         Ok(head)
     }
@@ -83,7 +84,7 @@ impl Journal {
         if state.len() > MAX_HALF {
             return Err(Error::TooLarge { limit: MAX_HALF });
         }
-        self.proven()?.ledger_checkpoint(account, state)
+        self.proven_with_ledger(account)?.ledger_checkpoint(account, state)
     }
 
     /// Entries behind the last checkpoint, once the ledger was read or appended to.
