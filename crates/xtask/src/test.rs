@@ -6,6 +6,7 @@ use crate::failure::{Failure, Result};
 use crate::generate::{self, Profile};
 use crate::kotlin::Maven;
 use crate::process::{self, Watched};
+use crate::reader;
 use crate::swift::Swift;
 use crate::workspace::{self, Workspace};
 use std::time::{Duration, Instant};
@@ -76,10 +77,23 @@ pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
         };
         rows.push((language, outcome, start.elapsed()));
     }
+    let reader = ran.contains(&Language::Rust).then(|| reader::run(workspace)).transpose()?;
     bad_input.print(&ran);
     print_table(&rows);
     let is_ci = workspace::is_ci();
     let mut faults = faults(&rows, is_ci);
+    match reader {
+        Some(reader::Outcome::Read { failures, .. }) if failures > 0 => {
+            faults.push("the independent reader reads a store otherwise".to_owned());
+        }
+        Some(reader::Outcome::NotRun(why)) => {
+            println!("the independent reader: NOT RUN: {why}");
+            if is_ci {
+                faults.push("the independent reader could not run".to_owned());
+            }
+        }
+        _ => {}
+    }
     faults.extend(bad_input.faults(&ran, is_ci));
     if faults.is_empty() { Ok(()) } else { Err(Failure::new(faults.join("; "))) }
 }
