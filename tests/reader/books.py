@@ -27,7 +27,6 @@ class Books:
     next: int = 1
     listed: dict[int, Header] = field(default_factory=dict)
     retired: set[int] = field(default_factory=set)
-    replacements: set[int] = field(default_factory=set)
     marks: dict[int, Mark] = field(default_factory=dict)
     checkpoints: dict[int, Mark] = field(default_factory=dict)
     delivered: dict[tuple[int, int], list[Range]] = field(default_factory=dict)
@@ -70,18 +69,10 @@ class Books:
             if segment in self.listed:
                 self.marks[segment] = mark
         elif kind == 7:
-            old, header = entry.u64(), self.header(entry)
-            for ranges in (self.delivered, self.refused):
-                for segment, endpoint in [place for place in ranges if place[0] == old]:
-                    ranges.setdefault((header.segment, endpoint), []).extend(ranges[segment, endpoint])
-            self.retire(old)
-            self.list(header)
-            self.replacements.add(header.segment)
-        elif kind == 8:
             entry.u64()
-        elif kind == 9:
+        elif kind == 8:
             self.complete = True
-        elif kind == 10:
+        elif kind == 9:
             segment = entry.u64()
             self.checkpoints[segment] = Mark(entry.u64(), entry.u64(), entry.u64(), 0)
         else:

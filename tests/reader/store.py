@@ -120,7 +120,7 @@ class Store:
         found = read_segment(content, offset)
         kind = "E" if header.is_ledger else "D"
         first = 0
-        if segment in self.books.replacements or header.is_ledger:
+        if header.is_ledger:
             first = next((run.first for run in read_segment(content, HEADER).runs), 0)
             expected = max(expected, first)
         for placed in found.placed:
