@@ -51,30 +51,30 @@ class Books:
     def enter(self, entry: Reader) -> None:
         kind = entry.u8()
         if kind == 1:
-            self.store, self.next = entry.take(16), max(self.next, entry.u64())
+            self.store, self.next = entry.take(16), max(self.next, entry.count())
         elif kind == 2:
             self.list(self.header(entry))
         elif kind == 3:
-            self.retire(entry.u64())
-            entry.u64()
+            self.retire(entry.count())
+            entry.count()
         elif kind in (4, 5):
-            place = (entry.u64(), entry.u64())
+            place = (entry.count(), entry.u64())
             ranges = Reader(entry.rest())
             into = (self.delivered if kind == 4 else self.refused).setdefault(place, [])
             while ranges.at < len(ranges.content):
-                into.append((ranges.u64(), ranges.u64()))
+                into.append((ranges.count(), ranges.count()))
         elif kind == 6:
-            segment = entry.u64()
-            mark = Mark(entry.u64(), entry.u64(), entry.u64(), entry.u64())
+            segment = entry.count()
+            mark = Mark(entry.count(), entry.count(), entry.count(), entry.count())
             if segment in self.listed:
                 self.marks[segment] = mark
         elif kind == 7:
-            entry.u64()
+            entry.count()
         elif kind == 8:
             self.complete = True
         elif kind == 9:
-            segment = entry.u64()
-            self.checkpoints[segment] = Mark(entry.u64(), entry.u64(), entry.u64(), 0)
+            segment = entry.count()
+            self.checkpoints[segment] = Mark(entry.count(), entry.count(), entry.count(), 0)
         else:
             raise ValueError("an unknown entry")
 

@@ -58,6 +58,12 @@ class Reader:
     def u64(self) -> int:
         return struct.unpack("<Q", self.take(8))[0]
 
+    def count(self) -> int:
+        number = self.u64()
+        if number >= SEQUENCES:
+            raise ValueError("no count is that high")
+        return number
+
     def i64(self) -> int:
         return struct.unpack("<q", self.take(8))[0]
 

@@ -57,7 +57,7 @@ def read_header(content: bytes) -> Header | None:
     domain = (fields.u64(), fields.u64(), fields.u64())
     width, bucket, generation, label = fields.u64(), fields.u64(), fields.u32(), fields.u64()
     header = Header(content, algorithm, lane, store, segment, domain, width, bucket, generation, label)
-    is_known = algorithm in (1, 2) and lane in (1, 2, 3)
+    is_known = algorithm in (1, 2) and lane in (1, 2, 3) and segment < 1 << 48
     return header if is_known and header_bytes(header) == content else None
 
 

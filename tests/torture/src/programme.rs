@@ -7,7 +7,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::{canaries, damage, days, errors, full_disk, key_store, kill, model, nonces, power, structure};
+use crate::{
+    canaries, damage, days, errors, full_disk, key_store, kill, model, nonces, power, power_cut, soak, structure,
+};
 
 /// How many cases are taken at once from the shared counter.
 const CHUNK: u64 = 16;
@@ -149,6 +151,24 @@ const PROGRAMMES: &[Programme] = &[
         planted: &["expired-readable", "key-kept", "clock-since-boot-ignored"],
         title: "days of a store with clock jumps, restarts, a failing key store",
         prepare: days::lives,
+    },
+    Programme {
+        id: "S14",
+        ci: 200,
+        full: 20_000,
+        share: 0.2,
+        planted: &["nothing-removed"],
+        title: "three hours of a store's life after another: descriptors, threads, memory, files, bytes",
+        prepare: soak::weeks,
+    },
+    Programme {
+        id: "S15",
+        ci: 2_000,
+        full: 20_000,
+        share: 2.0,
+        planted: &["no-file-sync"],
+        title: "a real ext4 shut down without a flush while a child writes",
+        prepare: power_cut::cuts,
     },
     Programme {
         id: "K1",
