@@ -150,7 +150,7 @@ class Walk:
 def frame_at(content: bytes, offset: int, budget: list[int]) -> Frame | None:
     """The whole frame that begins here, if one does."""
     header = content[offset : offset + FRAME_HEADER]
-    if len(header) < FRAME_HEADER or header[0] != 0xD6 or chr(header[1]) not in "RDEHCM":
+    if len(header) < FRAME_HEADER or header[0] != 0xD6 or chr(header[1]) not in "RDEHCMB":
         return None
     sequence, length, checksum = struct.unpack("<QII", header[2:])
     body = content[offset + FRAME_HEADER : offset + FRAME_HEADER + length]

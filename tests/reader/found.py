@@ -56,7 +56,7 @@ def read(store: Store, account: int, purpose: str, name: str, lane: int) -> list
         return store.read(domain, lane, NOBODY if endpoint is None else endpoint, READ_MS)
 
     whole = pending(None)
-    if not (whole.bodies or whole.damaged or whole.expired or whole.locked):
+    if not (whole.bodies or whole.damaged or whole.expired or whole.locked or whole.another_key):
         return []
     of = {"collector": store.table.label(ENDPOINT, "collector"), "other": store.table.label(ENDPOINT, "other")}
     return [{

@@ -219,6 +219,9 @@ class Ledger:
 
     def is_rolled_back(self, head: Head) -> bool:
         books = self.store.books
+        if books.damaged:
+            # One with a higher number takes its place before anything is read.
+            return False
         return books.number < head.manifest or (books.number == head.manifest and head.code not in books.codes)
 
     def verdict(self, entries: list[Entry], size: int) -> str:

@@ -6,6 +6,8 @@ from bytes_of import Frame, Reader, crc32c, hkdf, opened, sha256, u32, u64, walk
 from keys import Domain, domain_bytes
 
 HEADER = 128
+# The algorithm of a segment of boxes: what only a server can open.
+BOXES = 3
 # From one copy of a run's header to the other.
 RUN_COPY = 90
 NEVER = 0x7FFFFFFFFFFFFFFF
@@ -24,6 +26,8 @@ class Header:
     bucket: int
     generation: int
     label: int
+    # In a segment of boxes the endpoint, the event and the server's key; else zeros.
+    of_boxes: bytes = bytes(36)
 
     @property
     def hash(self) -> bytes:
@@ -41,7 +45,7 @@ class Header:
 def header_bytes(header: Header) -> bytes:
     start = b"menshen\x01\0" + bytes([header.algorithm, header.lane, 0]) + header.store + u64(header.segment)
     start += domain_bytes(header.domain) + u64(header.width) + u64(header.bucket) + u32(header.generation)
-    start = (start + u64(header.label)).ljust(124, b"\0")
+    start += u64(header.label) + header.of_boxes
     return start + u32(crc32c(start))
 
 
@@ -56,8 +60,9 @@ def read_header(content: bytes) -> Header | None:
     store, segment = fields.take(16), fields.u64()
     domain = (fields.u64(), fields.u64(), fields.u64())
     width, bucket, generation, label = fields.u64(), fields.u64(), fields.u32(), fields.u64()
-    header = Header(content, algorithm, lane, store, segment, domain, width, bucket, generation, label)
-    is_known = algorithm in (1, 2) and lane in (1, 2, 3) and segment < 1 << 48
+    of_boxes = fields.take(36) if algorithm == BOXES else bytes(36)
+    header = Header(content, algorithm, lane, store, segment, domain, width, bucket, generation, label, of_boxes)
+    is_known = algorithm in (1, 2, BOXES) and lane in (1, 2, 3) and segment < 1 << 48
     return header if is_known and header_bytes(header) == content else None
 
 
@@ -136,13 +141,10 @@ def run_key(slice_key: bytes, header: Header, run: Run) -> bytes | None:
 def record(header: Header, key: bytes, run: Run, frame: Frame) -> Record | None:
     bound = aad(b"menshen/0/record", header, frame.sequence, len(frame.body))
     plain = opened(header.algorithm, key, frame.sequence - run.first, bound, frame.body)
-    if plain is None or len(plain) % 64 or len(plain) < 64:
+    if plain is None or len(plain) < 32:
         return None
     fields = Reader(plain)
     until, start, made, lives, length = fields.i64(), fields.u32(), fields.u64(), fields.u64(), fields.u32()
     if length > LONGEST_CONTENT or length > len(plain) - 32:
         return None
-    content = fields.take(length)
-    if any(fields.rest()):
-        return None
-    return Record(frame.sequence, until, start, made, lives, content)
+    return Record(frame.sequence, until, start, made, lives, fields.take(length))

@@ -32,7 +32,10 @@ class Batch:
     bodies: list[bytes]
     damaged: int = 0
     expired: int = 0
+    # Segments whose key is not there.
     locked: int = 0
+    # Records of a run that commits to another key.
+    another_key: int = 0
 
 
 class Store:
@@ -118,7 +121,6 @@ class Store:
         else:
             offset, expected, records = HEADER, 0, 0
         found = read_segment(content, offset)
-        kind = "E" if header.is_ledger else "D"
         first = 0
         if header.is_ledger:
             first = next((run.first for run in read_segment(content, HEADER).runs), 0)
@@ -127,7 +129,7 @@ class Store:
             frame = placed.frame
             if frame.kind == "R":
                 expected = max(expected, frame.sequence)
-            elif frame.kind == kind and frame.sequence >= expected:
+            elif frame.kind in "DEB" and frame.sequence >= expected:
                 records += 1
                 expected = frame.sequence + 1
         ends = [end for ranges in (self.books.delivered, self.books.refused)
@@ -152,19 +154,23 @@ class Store:
 
     def read_one(self, segment: int, header: Header, endpoint: int, now: int, batch: Batch) -> None:
         secret, key = self.table.slices.get(header.label), self.domain_key(header.domain)
+        if key is None or secret is None or secret[0] != header.slice:
+            batch.locked += 1
+            return
         expected = 0
         for placed in read_segment(self.segments[segment], HEADER).placed:
             frame, run = placed.frame, placed.run
-            if frame.kind != "D" or frame.sequence < expected:
+            if frame.kind not in "DEB" or frame.sequence < expected:
                 continue
             expected = frame.sequence + 1
             if not self.is_pending(segment, endpoint, frame.sequence):
                 continue
-            if key is None or secret is None or secret[0] != header.slice:
-                batch.locked += 1
-                continue
             opener = run and run_key(slice_key(key, secret[1], header), header, run)
-            opened = opener and run and frame.sequence >= run.first and record(header, opener, run, frame)
+            if run and opener is None:
+                batch.another_key += 1
+                continue
+            is_record = run and frame.kind == "D" and frame.sequence >= run.first
+            opened = is_record and record(header, opener, run, frame)
             if not opened:
                 batch.damaged += 1
             elif opened.has_ended(now, 1, 0):
