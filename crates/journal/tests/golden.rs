@@ -1,5 +1,12 @@
 //! The golden stores are read as they always were, and this version still writes the same bytes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 #[path = "../examples/golden.rs"]
 mod golden;
@@ -108,6 +115,7 @@ fn every_vector_of_the_independent_implementation_gives_what_it_says() {
         }
     }
     println!("store vectors: {}, {} failures", vectors.len(), failures.len());
-    assert!(vectors.len() >= 150, "{} vectors", vectors.len());
+    let telling = vectors.iter().filter(|vector| !vector["found"].as_object().unwrap().is_empty()).count();
+    assert!(telling >= 150, "only {telling} vectors differ from their golden stores");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -17,8 +17,9 @@ pub(crate) type Outside = fn(&Workspace, bool, Option<f64>) -> Result<Outcome>;
 
 /// Each with its share of the minutes and its title.
 pub(crate) const PROGRAMMES: &[(&str, f64, &str, Outside)] = &[
-    ("S9", 7.0, "seven fuzz targets: segment, ledger, keys, manifest, policy, server's reply, bridge", fuzzing),
+    ("S9", 1.5, "seven fuzz targets: segment, ledger, keys, manifest, policy, server's reply, bridge", fuzzing),
     ("S16", 1.0, "the journal's tests under AddressSanitizer and ThreadSanitizer", sanitizers),
+    ("C2", 0.3, "vectors made by an independent implementation, seals of two keys (C6) among them", vectors),
     ("S13", 0.2, "the golden stores of every format, read by this version and by the independent reader", golden),
 ];
 
@@ -60,6 +61,24 @@ fn golden(workspace: &Workspace, _full: bool, _seconds: Option<f64>) -> Result<O
         seconds: started.elapsed().as_secs_f64(),
         planted: "found: spoiled copies".to_owned(),
         is_found: failures == 0,
+    }))
+}
+
+/// The test fails if fewer than 150 of them differ from their golden stores, so a reader that changes nothing fails.
+fn vectors(workspace: &Workspace, _full: bool, _seconds: Option<f64>) -> Result<Outcome> {
+    let started = Instant::now();
+    let mut cargo = process::cargo();
+    cargo.current_dir(&workspace.root).args(["test", "-p", "menshen-journal", "--test", "golden", "every_vector"]);
+    let watched = process::watch(cargo.args(["--", "--nocapture"]))?;
+    let sum = watched.lines.iter().find_map(|line| line.split_once("store vectors: ")?.1.split_once(", "));
+    let (count, failures) = sum.unwrap_or(("0", "1 failures"));
+    let failures: u64 = failures.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(1);
+    Ok(Outcome::Ran(Counts {
+        count: count.parse().unwrap_or(0),
+        failures: failures.max(u64::from(!watched.success)),
+        seconds: started.elapsed().as_secs_f64(),
+        planted: "found: every change is seen".to_owned(),
+        is_found: watched.success,
     }))
 }
 

@@ -15,9 +15,11 @@ mod canaries;
 mod damage;
 mod days;
 mod errors;
+mod folder;
 mod full_disk;
 mod key_store;
 mod kill;
+mod known_answers;
 mod model;
 mod nonces;
 #[path = "../../support/observed_keys.rs"]
