@@ -96,14 +96,15 @@ impl Entry {
         out.0
     }
 
+    /// A number of a segment that the next opening would not look at is none.
     fn decode(body: &[u8]) -> Option<Self> {
         let mut read = Reader(body);
         Some(match read.u8()? {
-            1 => Self::Begin { store: read.array()?, next_segment: read.u64()? },
+            1 => Self::Begin { store: read.array()?, next_segment: read.count()? },
             2 => Self::Added(Header::decode(read.bytes(segment::HEADER)?)?),
-            3 => Self::Retired { segment: read.u64()?, dropped: read.count()? },
+            3 => Self::Retired { segment: read.count()?, dropped: read.count()? },
             number @ (4 | 5) => {
-                let segment = read.u64()?;
+                let segment = read.count()?;
                 let endpoint = Label::from_number(read.u64()?);
                 let mut ranges = Ranges::default();
                 while !read.0.is_empty() {
@@ -116,14 +117,14 @@ impl Entry {
                 }
             }
             6 => {
-                let segment = read.u64()?;
+                let segment = read.count()?;
                 let place = Position::read(&mut read)?;
                 Self::Mark { segment, mark: Mark { place, records: read.count()? } }
             }
             7 => Self::Dropped(read.count()?),
             8 => Self::Complete,
             9 => {
-                let segment = read.u64()?;
+                let segment = read.count()?;
                 Self::Checkpoint { segment, place: Position::read(&mut read)? }
             }
             _ => return None,
@@ -565,4 +566,18 @@ fn push(
     let own = code(proof, number, sequence, last, &entry);
     frame::push(bytes, Kind::Manifest, sequence, &[&last[..], &own, &entry].concat());
     own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_that_counts_segments_beyond_those_that_are_looked_at_is_none() {
+        let begin = |next_segment| Entry::Begin { store: [7; 16], next_segment };
+        assert_eq!(Entry::decode(&begin(MAX_COUNT).encode()), None);
+        assert_eq!(Entry::decode(&begin(MAX_COUNT - 1).encode()), Some(begin(MAX_COUNT - 1)));
+        let retired = Entry::Retired { segment: MAX_COUNT, dropped: 0 };
+        assert_eq!(Entry::decode(&retired.encode()), None);
+    }
 }

@@ -83,7 +83,7 @@ impl Header {
         let lane = Lane::from_number(read.u8()?)?;
         read.u8()?;
         let store = read.array()?;
-        let id = read.u64()?;
+        let id = read.count()?;
         let domain = read_domain(&mut read)?;
         let slice = Slice { domain, lane, width: read.u64()?, bucket: read.u64()?, generation: read.u32()? };
         let label = read.u64()?;

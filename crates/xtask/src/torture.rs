@@ -3,6 +3,7 @@
 
 use crate::failure::{During, Failure, Result};
 use crate::files;
+use crate::outside::{self, Outside};
 use crate::process;
 use crate::workspace::{self, Workspace};
 use std::collections::BTreeMap;
@@ -36,21 +37,25 @@ struct Programme {
     share: f64,
     planted: Vec<String>,
     title: String,
+    /// How it is run where it is none of `menshen-torture`'s.
+    outside: Option<Outside>,
 }
 
 /// What became of a programme.
-enum Outcome {
+pub(crate) enum Outcome {
     Ran(Counts),
     NotRun(String),
 }
 
+/// What was counted of a programme.
 #[derive(Clone, Debug, Default)]
-struct Counts {
-    count: u64,
-    failures: u64,
-    seconds: f64,
-    planted: String,
-    is_found: bool,
+pub(crate) struct Counts {
+    pub(crate) count: u64,
+    pub(crate) failures: u64,
+    pub(crate) seconds: f64,
+    /// Whether the planted bugs were found, in words.
+    pub(crate) planted: String,
+    pub(crate) is_found: bool,
 }
 
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
@@ -61,14 +66,19 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     if let Some(case) = &options.case {
         return alone(&program, &programmes, case, options.seed);
     }
-    let planted = Planted::build(workspace)?;
+    let is_inside = programmes.iter().any(|programme| programme.outside.is_none());
+    let planted = is_inside.then(|| Planted::build(workspace)).transpose()?;
     let mut books = Books::open(workspace, &options)?;
     let all_shares: f64 = programmes.iter().map(|programme| programme.share).sum();
     let mut rows = Vec::new();
     for programme in &programmes {
         println!("\n== {}: {} ==", programme.id, programme.title);
         let seconds = options.minutes.map(|minutes| 60.0 * minutes * programme.share / all_shares);
-        let outcome = one(&program, &planted, programme, &options, &books, seconds)?;
+        let outcome = match (programme.outside, &planted) {
+            (Some(run), _) => run(workspace, options.full, seconds)?,
+            (None, Some(planted)) => one(&program, planted, programme, &options, &books, seconds)?,
+            (None, None) => continue,
+        };
         if let Outcome::Ran(counts) = &outcome {
             books.enter(&programme.id, counts)?;
         }
@@ -107,7 +117,16 @@ fn build(root: &Path, target: &Path) -> Result<PathBuf> {
 
 fn list(program: &Path, names: &[String]) -> Result<Vec<Programme>> {
     let listed = process::capture(Command::new(program).arg("list"))?;
-    let all: Vec<Programme> = listed.lines().filter_map(listed_programme).collect();
+    let mut all: Vec<Programme> = listed.lines().filter_map(listed_programme).collect();
+    all.extend(outside::PROGRAMMES.iter().map(|(id, share, title, run)| Programme {
+        id: (*id).to_owned(),
+        ci: 0,
+        full: 0,
+        share: *share,
+        planted: Vec::new(),
+        title: (*title).to_owned(),
+        outside: Some(*run),
+    }));
     if let Some(name) = names.iter().find(|name| !all.iter().any(|programme| programme.id == **name)) {
         let known: Vec<&str> = all.iter().map(|programme| programme.id.as_str()).collect();
         return Err(Failure::new(format!("`{name}` is not one of {}", known.join(", "))));
@@ -121,12 +140,15 @@ fn listed_programme(line: &str) -> Option<Programme> {
     let (ci, full) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
     let share = fields.next()?.parse().ok()?;
     let planted = fields.next()?.split(',').map(str::to_owned).collect();
-    Some(Programme { id, ci, full, share, planted, title: fields.next()?.to_owned() })
+    Some(Programme { id, ci, full, share, planted, title: fields.next()?.to_owned(), outside: None })
 }
 
 /// Runs the case of a failure again, alone.
 fn alone(program: &Path, programmes: &[Programme], case: &str, seed: u64) -> Result<()> {
     let [programme] = programmes else { return Err(Failure::new("`--case` needs one programme")) };
+    if programme.outside.is_some() {
+        return Err(Failure::new(format!("{} has no cases by number", programme.id)));
+    }
     let seed = seed.to_string();
     process::run(Command::new(program).args(["run", &programme.id, "--from", case, "--count", "1", "--seed", &seed]))
 }

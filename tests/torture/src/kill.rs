@@ -30,7 +30,7 @@ fn open(folder: &std::path::Path) -> Result<Journal, OpenError> {
 /// every lock that this process holds.
 pub(crate) static SPAWNING: RwLock<()> = RwLock::new(());
 
-fn spawn(role: &str, folder: &std::path::Path, seed: u64) -> Child {
+pub(crate) fn spawn(role: &str, folder: &std::path::Path, seed: u64) -> Child {
     let _alone = SPAWNING.write().unwrap_or_else(std::sync::PoisonError::into_inner);
     let program = std::env::current_exe().unwrap();
     let mut command = Command::new(program);
@@ -166,10 +166,12 @@ struct Life {
     rounds: u64,
 }
 
+/// What the children said, in the order in which they said it.
 #[derive(Default)]
-struct Said {
+pub(crate) struct Said {
     attempted: std::collections::BTreeSet<String>,
     buffered: std::collections::BTreeSet<String>,
+    synced: std::collections::BTreeSet<String>,
     acknowledging: std::collections::BTreeSet<String>,
     acknowledged: std::collections::BTreeSet<String>,
     batches_attempted: u64,
@@ -179,12 +181,13 @@ struct Said {
 }
 
 impl Said {
-    fn hear(&mut self, seed: u64, line: &str) {
+    pub(crate) fn hear(&mut self, seed: u64, line: &str) {
         let Some((letter, rest)) = line.split_once(' ') else { return };
         let own = format!("{seed} {rest}");
         match letter {
             "a" => _ = self.attempted.insert(own),
             "b" => _ = self.buffered.insert(own),
+            "s" => self.synced.extend(self.buffered.iter().cloned()),
             "k" => _ = self.acknowledging.insert(rest.to_owned()),
             "K" => _ = self.acknowledged.insert(rest.to_owned()),
             "e" => self.batches_attempted += 1,
@@ -195,9 +198,23 @@ impl Said {
         }
     }
 
-    fn check(&self, folder: &std::path::Path) {
+    /// What was only buffered is promised no more.
+    pub(crate) fn lose_power(&mut self) {
+        self.buffered.clone_from(&self.synced);
+    }
+
+    fn is_unbegun(&self) -> bool {
+        self.buffered.is_empty() && self.marked.is_empty() && self.batches == 0
+    }
+
+    pub(crate) fn check(&self, folder: &std::path::Path) {
         let _open = SPAWNING.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let journal = open(folder).unwrap_or_else(|error| panic!("open: {error:?}"));
+        let journal = match open(folder) {
+            Ok(journal) => journal,
+            // The making of the store was cut short; nothing was promised.
+            Err(OpenError::NotAStore) if self.is_unbegun() => return,
+            Err(error) => panic!("open: {error:?}"),
+        };
         let (account, one) = (guest(&journal).unwrap(), endpoint(&journal).unwrap());
         let Ok(analytics) = domain_of(&journal, "analytics") else { return };
         let batch = read(&journal, one, &[analytics]).unwrap_or_else(|error| panic!("read: {error:?}"));
@@ -236,11 +253,26 @@ impl Said {
     }
 }
 
+/// Takes down what a child says.
+pub(crate) fn listen(child: &mut Child) -> std::thread::JoinHandle<Vec<String>> {
+    let out = child.stdout.take().unwrap();
+    std::thread::spawn(move || {
+        let mut lines = Vec::new();
+        let mut reader = BufReader::new(out);
+        let mut line = String::new();
+        // A line without its end was not said.
+        while reader.read_line(&mut line).is_ok_and(|count| count > 0) && line.ends_with('\n') {
+            lines.push(std::mem::take(&mut line).trim_end().to_owned());
+        }
+        lines
+    })
+}
+
 thread_local! {
     static LIFE: std::cell::RefCell<Option<Life>> = const { std::cell::RefCell::new(None) };
 }
 
-fn shared_memory() -> tempfile::TempDir {
+pub(crate) fn shared_memory() -> tempfile::TempDir {
     let fast = std::path::Path::new("/dev/shm");
     if fast.is_dir() { tempfile::tempdir_in(fast).unwrap() } else { tempfile::tempdir().unwrap() }
 }
@@ -257,17 +289,7 @@ pub(crate) fn rounds(seed: u64) -> Result<Prepared, String> {
             let mut random = Random::of(seed, case);
             let round = seed.wrapping_mul(1_000_003).wrapping_add(case);
             let mut child = spawn("writer", this.folder.path(), round);
-            let out = child.stdout.take().unwrap();
-            let reader = std::thread::spawn(move || {
-                let mut lines = Vec::new();
-                let mut reader = BufReader::new(out);
-                let mut line = String::new();
-                // A line without its end was not said.
-                while reader.read_line(&mut line).is_ok_and(|count| count > 0) && line.ends_with('\n') {
-                    lines.push(std::mem::take(&mut line).trim_end().to_owned());
-                }
-                lines
-            });
+            let reader = listen(&mut child);
             std::thread::sleep(Duration::from_micros(500 + random.below(14_000)));
             let killed = child.kill();
             let status = child.wait().unwrap();

@@ -16,7 +16,7 @@ pub(crate) fn is(name: &str) -> bool {
 
 /// The disk itself, or one with the planted bug.
 pub(crate) fn disk(inner: Arc<dyn Disk>) -> Arc<dyn Disk> {
-    let planted = ["no-file-sync", "no-folder-sync", "no-lock", "write-behind"].into_iter().any(is);
+    let planted = ["no-file-sync", "no-folder-sync", "no-lock", "write-behind", "nothing-removed"].into_iter().any(is);
     if planted { Arc::new(FaultyDisk(inner)) } else { inner }
 }
 
@@ -65,7 +65,7 @@ impl Disk for FaultyDisk {
     }
 
     fn remove(&self, name: &str) -> Result<(), DiskError> {
-        self.0.remove(name)
+        if is("nothing-removed") { Ok(()) } else { self.0.remove(name) }
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {

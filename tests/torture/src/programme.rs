@@ -7,7 +7,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::{canaries, damage, days, errors, full_disk, key_store, kill, model, nonces, power, structure};
+use crate::{
+    canaries, damage, days, errors, folder, full_disk, key_store, kill, known_answers, model, nonces, power, power_cut,
+    soak, structure,
+};
 
 /// How many cases are taken at once from the shared counter.
 const CHUNK: u64 = 16;
@@ -151,6 +154,24 @@ const PROGRAMMES: &[Programme] = &[
         prepare: days::lives,
     },
     Programme {
+        id: "S14",
+        ci: 200,
+        full: 20_000,
+        share: 0.2,
+        planted: &["nothing-removed"],
+        title: "three hours of a store's life after another: descriptors, threads, memory, files, bytes",
+        prepare: soak::weeks,
+    },
+    Programme {
+        id: "S15",
+        ci: 2_000,
+        full: 20_000,
+        share: 0.8,
+        planted: &["no-file-sync"],
+        title: "a real ext4 shut down without a flush while a child writes",
+        prepare: power_cut::cuts,
+    },
+    Programme {
         id: "K1",
         ci: u64::MAX,
         full: u64::MAX,
@@ -176,6 +197,15 @@ const PROGRAMMES: &[Programme] = &[
         planted: &["key-kept", "anchor-ignored"],
         title: "halves of a store restored from before a withdrawal",
         prepare: key_store::halves,
+    },
+    Programme {
+        id: "C1",
+        ci: u64::MAX,
+        full: u64::MAX,
+        share: 0.1,
+        planted: &["tag-ignored"],
+        title: "the known answers of Wycheproof: ChaCha20-Poly1305, AES-256-GCM, HKDF, HMAC, Ed25519",
+        prepare: known_answers::wycheproof,
     },
     Programme {
         id: "C3",
@@ -221,6 +251,15 @@ const PROGRAMMES: &[Programme] = &[
         planted: &["body-in-debug", "body-in-clear"],
         title: "canaries of bodies and keys in files, errors, Debug",
         prepare: canaries::sweep,
+    },
+    Programme {
+        id: "P2",
+        ci: 100,
+        full: 10_000,
+        share: 0.1,
+        planted: &["body-in-clear"],
+        title: "the files that a store leaves: no name but those of the format, and sealed bytes that look like noise",
+        prepare: folder::contents,
     },
 ];
 
