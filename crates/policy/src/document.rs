@@ -263,7 +263,7 @@ pub struct Purpose {
     /// The use, by fideslang data use or an extension of one.
     #[serde(rename = "use")]
     pub data_use: Id,
-    /// Whether what the person asked for works without it.
+    /// Whether the app's basic functions work without it.
     pub necessity: Necessity,
     /// What makes it lawful, unless `legal_basis_in` says otherwise.
     pub legal_basis: LegalBasis,
@@ -294,15 +294,15 @@ pub struct Purpose {
     pub on_revocation: OnRevocation,
 }
 
-/// Whether what the person asked for works without a purpose.
+/// Whether the basic functions of the app work without a purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Necessity {
-    /// The feature that the person asked for cannot work without it.
+    /// The app's basic functions cannot work without it.
     Basic,
-    /// Everything works without it.
+    /// They can: it serves an additional function, or none that the person asked for.
     Additional,
 }
 

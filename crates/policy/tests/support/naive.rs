@@ -37,7 +37,7 @@ fn inside(place: &Place, whole: &Place) -> bool {
 }
 
 /// The ages that a person may have, lowest and highest.
-fn ages(band: Option<AgeBand>, now: Month, unknown_is_adult: bool) -> (u8, u8) {
+pub fn ages(band: Option<AgeBand>, now: Month, unknown_is_adult: bool) -> (u8, u8) {
     match band {
         None if unknown_is_adult => (120, 120),
         None => (0, 120),
@@ -55,7 +55,7 @@ pub struct World<'a> {
 
 impl World<'_> {
     /// The packs that are surely in force, and those that may be.
-    fn in_force(&self, place: Option<&Place>) -> (Vec<&Pack>, Vec<&Pack>) {
+    pub fn in_force(&self, place: Option<&Place>) -> (Vec<&Pack>, Vec<&Pack>) {
         let surely = |pack: &&Pack| {
             let named = self.document.jurisdictions.contains(&pack.id);
             named || place.is_some_and(|place| pack.territory.iter().any(|whole| inside(place, whole)))
@@ -65,7 +65,7 @@ impl World<'_> {
         (sure, maybe)
     }
 
-    fn bases(&self, purpose: &Purpose, place: Option<&Place>) -> (LegalBasis, Vec<LegalBasis>) {
+    pub fn bases(&self, purpose: &Purpose, place: Option<&Place>) -> (LegalBasis, Vec<LegalBasis>) {
         let (sure, maybe) = self.in_force(place);
         let of = |packs: Vec<&Pack>| -> Vec<LegalBasis> {
             packs.iter().filter_map(|pack| purpose.legal_basis_in.get(&pack.id).copied()).collect()
@@ -103,17 +103,23 @@ impl World<'_> {
         .all(|holds| *holds)
     }
 
+    /// Whether a person of unknown age counts as an adult.
+    pub fn takes_unknown_as_adult(&self, place: Option<&Place>) -> bool {
+        let (sure, maybe) = self.in_force(place);
+        let child_by_law = sure
+            .iter()
+            .chain(&maybe)
+            .any(|pack| pack.rules.values().any(|rule| matches!(rule.demand, Demand::UnknownSubject)));
+        self.document.subject.age_and_place == SubjectMode::GeneralAudience && !child_by_law
+    }
+
     pub fn decide(&self, asked: &Asked, band: Option<AgeBand>) -> Naive {
         let document = self.document;
         let (id, purpose) = document.purposes.get_key_value(asked.purpose.as_str()).unwrap();
         let place = asked.place.as_ref();
         let (sure, maybe) = self.in_force(place);
         let (basis, bases) = self.bases(purpose, place);
-        let child_by_law = sure
-            .iter()
-            .chain(&maybe)
-            .any(|pack| pack.rules.values().any(|rule| matches!(rule.demand, Demand::UnknownSubject)));
-        let adult = document.subject.age_and_place == SubjectMode::GeneralAudience && !child_by_law;
+        let adult = self.takes_unknown_as_adult(place);
         let (youngest, oldest) = ages(band, Month::at(asked.now_ms), adult);
 
         // What fires at all, and what fires for certain.
