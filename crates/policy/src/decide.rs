@@ -368,10 +368,8 @@ impl RulesInForce {
             missing: Missing::default(),
             valid_until_ms: question.age.and_then(|band| band.next_change(now)).map(Month::start_ms),
         };
-        let younger = |age| match question.age {
-            None if self.unknown_is_adult => Truth::False,
-            band => younger(band, age, now),
-        };
+        let ages = Ages::of(question.age, now, self.unknown_is_adult);
+        let younger = |age| ages.younger(age);
         for clause in clauses {
             let below = clause.below.map_or(Truth::True, younger);
             let from = clause.from.map_or(Truth::True, |age| !younger(age));
@@ -510,12 +508,29 @@ fn covers(given: Giver, needed: Giver) -> bool {
     }
 }
 
-fn younger(band: Option<AgeBand>, age: u8, now: Month) -> Truth {
-    match band {
-        None => Truth::Unknown,
-        Some(band) if band.at_least(now) >= age => Truth::False,
-        Some(band) if band.surely_below(age, now) => Truth::True,
-        Some(_) => Truth::Unknown,
+/// The ages that the person may have, in full years.
+struct Ages {
+    youngest: u8,
+    oldest: u8,
+}
+
+impl Ages {
+    fn of(band: Option<AgeBand>, now: Month, unknown_is_adult: bool) -> Self {
+        match band {
+            Some(band) => Self { youngest: band.at_least(now), oldest: band.at_most(now) },
+            None if unknown_is_adult => Self { youngest: u8::MAX, oldest: u8::MAX },
+            None => Self { youngest: 0, oldest: u8::MAX },
+        }
+    }
+
+    fn younger(&self, age: u8) -> Truth {
+        if self.youngest >= age {
+            Truth::False
+        } else if self.oldest < age {
+            Truth::True
+        } else {
+            Truth::Unknown
+        }
     }
 }
 

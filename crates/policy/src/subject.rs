@@ -129,10 +129,10 @@ impl AgeBand {
         Some(next.month.plus(years_after * 12))
     }
 
-    /// Whether the person is surely younger than an age.
+    /// The age, in full years, that the person has surely not passed; 255 where none is known.
     #[must_use]
-    pub fn surely_below(&self, age: u8, now: Month) -> bool {
-        self.below.is_some_and(|next| age >= next.age && now < next.month)
+    pub fn at_most(&self, now: Month) -> u8 {
+        self.below.filter(|next| now < next.month).map_or(u8::MAX, |next| next.age.saturating_sub(1))
     }
 }
 
