@@ -161,3 +161,33 @@ fn switches_that_could_not_be_written_are_shown_again_and_the_written_ones_are_n
     }
     assert!(left.len() < all.len(), "some were written before the disk was full");
 }
+
+#[test]
+fn a_consent_that_the_law_wants_separate_is_asked_for_on_a_sheet_of_its_own() {
+    let general = json!({ "consent": { "kind": "general", "given_by": "subject" } });
+    let advertising = |place: &str| {
+        let bench = Bench::under(json!({
+            "purposes": { "advertising": general }, "recipients": { "ads": { "type": "controller" } }
+        }));
+        let menshen = bench.open();
+        let session = menshen.guest().unwrap();
+        session.supply_subject("1990-05", place).unwrap();
+        let mut kinds = Vec::new();
+        let flow = session.first_launch().unwrap();
+        flow.drive(&mut |step: &Step| match step {
+            Step::Show(prompt) => {
+                kinds.push((prompt.purpose.clone(), prompt.kind));
+                Answer::Yes
+            }
+            Step::Offer(offers) => Answer::Switches(offers.iter().map(|offer| offer.purpose.clone()).collect()),
+            _ => Answer::No,
+        })
+        .unwrap();
+        assert!(session.is_purpose_allowed("advertising"), "{place}");
+        kinds.into_iter().any(|(purpose, kind)| {
+            purpose.as_deref() == Some("advertising") && kind == menshen::PromptKind::SeparateConsent
+        })
+    };
+    assert!(!advertising("JP"), "a switch does");
+    assert!(advertising("CN"), "its own sheet, and the yes counts");
+}

@@ -61,7 +61,7 @@ impl Core {
             return Ok(domain);
         }
         let policy = Arc::clone(&self.policy);
-        let Some(declared) = policy.purpose(purpose).filter(|p| p.legal_basis == LegalBasis::LegalDuty) else {
+        let Some(declared) = policy.purpose(purpose).filter(|_| self.is_statutory(purpose)) else {
             return Err(Error::KeyLost);
         };
         self.load(shared)?;
@@ -143,8 +143,12 @@ impl Core {
             shown,
         });
         let mut opened = Vec::new();
-        for (_, id, purpose) in policy.purposes() {
-            if matches!(purpose.legal_basis, LegalBasis::Consent) || self.denied.contains(id.as_str()) {
+        for (at, id, purpose) in policy.purposes() {
+            let needs_an_answer = [None, Some(LegalBasis::Consent), Some(LegalBasis::Instruction)];
+            let Some(basis) = rules.basis(at).filter(|basis| !needs_an_answer.contains(&Some(*basis))) else {
+                continue;
+            };
+            if self.denied.contains(id.as_str()) {
                 continue;
             }
             // Agreeing to a version takes back no answer that the person gave to this purpose.
@@ -158,7 +162,7 @@ impl Core {
                 purpose: id.to_string(),
                 epoch,
                 alias: alias.as_str().to_owned(),
-                basis: purpose.legal_basis,
+                basis,
                 terms: (&Terms::of(purpose)).into(),
                 context,
             });
@@ -290,7 +294,7 @@ impl Core {
     /// Whether a no counts: what a statute demands cannot be withdrawn. Before the ledger can be read, nobody knows
     /// which version governs.
     pub(crate) fn may_withdraw(&self, purpose: &str, now: &Now) -> Result<(), Error> {
-        let declared = self.policy.purpose(purpose).filter(|p| p.legal_basis == LegalBasis::LegalDuty);
+        let declared = self.policy.purpose(purpose).filter(|_| self.is_statutory(purpose));
         match declared {
             Some(declared) if self.ledger == Ledger::Ready && self.in_force(now).has_purpose(purpose) => {
                 let statute = declared.statute.clone().unwrap_or_default();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use menshen_journal::{Alias, Domain, Journal, KeyError, Label, LabelKind, NewEntry, Now, Verdict as LedgerVerdict};
-use menshen_policy::document::{LegalBasis, Permission, Text};
+use menshen_policy::document::{Permission, Text};
 use menshen_policy::{Change, Identity, Policy, RulesInForce};
 
 use crate::account::{Account, PurposeState, Status};
@@ -331,7 +331,7 @@ impl Core {
         let is_any = domain.epoch == ANY_EPOCH;
         let means = Domain { epoch: if is_any { state.epoch } else { domain.epoch }, ..domain };
         // A statute lets nobody close what it demands.
-        let is_statutory = self.policy.purpose(purpose).is_some_and(|p| p.legal_basis == LegalBasis::LegalDuty);
+        let is_statutory = self.is_statutory(purpose);
         let is_live = means.epoch == state.epoch && matches!(state.status, Status::Given { .. } | Status::Opened);
         if is_live && !is_statutory {
             if !is_any && shared.journal.is_denial_proven(&domain) {

@@ -185,11 +185,9 @@ impl Flow {
                 };
                 self.session.with_core(|core, shared| {
                     if yes {
-                        let kind = core
-                            .policy
-                            .purpose(&purpose)
-                            .and_then(|p| p.consent.as_ref())
-                            .map_or(ConsentKind::Separate, |terms| terms.kind);
+                        // A prompt of its own is no weaker than a separate consent, and as strong as what was needed.
+                        let needed = core.kind_needed(&purpose, &shared.clock.now());
+                        let kind = if prompt.kind == PromptKind::Purpose { ConsentKind::General } else { needed };
                         core.grant(shared, &purpose, kind, Giver::Subject, shown)
                     } else {
                         core.deny(shared, &purpose, Refusal::Refused(shown)).map(|_| ())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use menshen_journal::Now;
-use menshen_policy::document::{Feature, Giver, Id, LegalBasis, Permission, SubjectMode};
+use menshen_policy::document::{ConsentKind, Feature, Giver, Id, LegalBasis, Permission, SubjectMode};
 use menshen_policy::{Consent, Decision, Identity, Policy, PurposeId, Question, Reason, RulesInForce, Verdict};
 
 use crate::account::Status;
@@ -61,6 +61,12 @@ impl Core {
         self.decide_by(&self.policy, &self.rules, purpose, id, now)
     }
 
+    /// The kind of consent that a purpose needs from the person now.
+    pub(crate) fn kind_needed(&self, purpose: &str, now: &Now) -> ConsentKind {
+        let decided = self.policy.purpose_id(purpose).map(|at| self.decide(at, purpose, now).kind);
+        decided.unwrap_or(ConsentKind::Separate)
+    }
+
     fn decide_by<'a>(
         &self,
         policy: &Policy,
@@ -107,8 +113,8 @@ impl Core {
             return Some(Closed::Withdrawn);
         }
         // A no holds on every legal basis but a legal duty; only consent weighs it among its own reasons.
-        let basis = self.policy.purpose(id).map(|purpose| purpose.legal_basis);
-        let weighs = matches!(basis, Some(LegalBasis::Consent | LegalBasis::LegalDuty));
+        let weighs =
+            matches!(self.basis(id), Some(LegalBasis::Consent | LegalBasis::Instruction | LegalBasis::LegalDuty));
         (self.said_no(id) && !weighs).then_some(Closed::Withdrawn)
     }
 
@@ -132,13 +138,23 @@ impl Core {
         // An allowed purpose without a key has not been opened for this account, or its key is gone. A legal duty
         // opens with its first record.
         let has_key = self.state.purposes.get(id).is_some_and(|state| state.alias.is_some());
-        let needs_key = self.policy.purpose(id).is_some_and(|p| p.legal_basis != LegalBasis::LegalDuty) || has_key;
+        let needs_key = !self.is_statutory(id) || has_key;
         (lost || (needs_key && !has_key)).then_some(Closed::KeyMissing)
     }
 
     /// Why everything is closed.
     pub(crate) fn closed_whole(&self) -> Option<(&'static str, Remedy)> {
         if self.signed_out { Some(("signed-out", Remedy::Nothing)) } else { self.ledger.closed() }
+    }
+
+    /// What makes a purpose of the accepted version lawful where the person lives.
+    pub(crate) fn basis(&self, purpose: &str) -> Option<LegalBasis> {
+        self.rules.basis(self.policy.purpose_id(purpose)?)
+    }
+
+    /// Whether a statute demands a purpose where the person lives.
+    pub(crate) fn is_statutory(&self, purpose: &str) -> bool {
+        self.basis(purpose) == Some(LegalBasis::LegalDuty)
     }
 
     pub(crate) fn said_no(&self, purpose: &str) -> bool {
@@ -212,6 +228,8 @@ impl Core {
             ("subject-not-supplied", _) => Remedy::Nothing,
             ("subject-unknown", _) | (_, Reason::NoticeNotAgreed) => Remedy::Request,
             ("guardian-needed", _) => Remedy::Guardian,
+            // Only an administrator can, outside this flow.
+            ("assurance-needed", _) => Remedy::Nothing,
             _ if decision.verdict == Verdict::Ask => Remedy::Request,
             (_, Reason::ConsentRefused | Reason::ConsentWithdrawn | Reason::Restricted) => Remedy::Settings,
             _ => Remedy::Nothing,

@@ -191,10 +191,13 @@ impl Inquiry<'_> {
             return Ok(Asking::Notice);
         }
         let askable = decision.verdict == Verdict::Ask
-            || (denial.code == "key-missing" && declared.legal_basis == LegalBasis::Consent)
+            || (denial.code == "key-missing" && core.basis(purpose) == Some(LegalBasis::Consent))
             || retry;
         if !askable || self.asked.contains(&Asked::Purpose(purpose.to_owned())) {
             return Ok(Asking::Denied(denial));
+        }
+        if decision.asked == Giver::Administrator {
+            return Ok(Asking::Denied(Denial { code: "assurance-needed", remedy: Remedy::Nothing, ..denial }));
         }
         if decision.asked != Giver::Subject {
             return Ok(Asking::Denied(Denial { code: "guardian-needed", remedy: Remedy::Guardian, ..denial }));
@@ -206,7 +209,7 @@ impl Inquiry<'_> {
         let core = self.core;
         match core.policy.purpose(purpose) {
             Some(declared) => {
-                let separate = declared.consent.as_ref().is_some_and(|terms| terms.kind != ConsentKind::General);
+                let separate = core.kind_needed(purpose, &self.now) != ConsentKind::General;
                 Next::Step(Step::Show(Prompt::purpose(core, purpose, declared, separate, refused, permissions)))
             }
             None => Next::Open,
@@ -257,7 +260,7 @@ impl Inquiry<'_> {
                 Asking::Notice => return Ok(Next::Step(Step::Show(Prompt::notice(core, &core.policy)))),
                 Asking::Open | Asking::Denied(_) => {}
                 Asking::Prompt => {
-                    if purpose.consent.as_ref().is_some_and(|terms| terms.kind == ConsentKind::General) {
+                    if core.kind_needed(id.as_str(), &self.now) == ConsentKind::General {
                         general.push(Offer::of(core, id.as_str(), purpose));
                     } else {
                         separate = separate.or(Some(id));

@@ -124,7 +124,12 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
             "{name}需要父母或监护人同意。",
             "{name}需要父母或監護人同意。",
         ),
-        "no-legitimate-interest" => (
+        "assurance-needed" => (
+            "{name} is off until the administrator has confirmed that the people concerned were told and agreed.",
+            "在管理员确认已告知有关人员并取得同意之前，{name}不会启用。",
+            "在管理員確認已告知有關人員並取得同意之前，{name}不會啟用。",
+        ),
+        "no-legitimate-interest" | "law-demands-consent" => (
             "{name} needs your consent where you live. It asks when you use it.",
             "在您所在的地区，{name}需要您的同意。使用时会征求同意。",
             "在您所在的地區，{name}需要您的同意。使用時會徵求同意。",
@@ -289,6 +294,8 @@ mod tests {
         "subject-not-supplied",
         "guardian-needed",
         "no-legitimate-interest",
+        "law-demands-consent",
+        "assurance-needed",
         "not-declared",
         "restricted",
         "ended-by-policy",

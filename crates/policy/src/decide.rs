@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::document::{ConsentKind, Effect, Giver, Id, LegalBasis, Source, Text};
 use crate::identity::Identity;
 use crate::in_force::{Clause, RulesInForce};
-use crate::packs::Demand;
+use crate::packs::{Demand, Then};
 use crate::policy::{Policy, PurposeId};
 use crate::subject::{AgeBand, Month};
 
@@ -73,6 +73,8 @@ pub struct Decision<'a> {
     pub verdict: Verdict,
     /// Who is to be asked, where the verdict is to ask.
     pub asked: Giver,
+    /// The kind of consent that is to be asked for, or was needed.
+    pub kind: ConsentKind,
     /// The decisive reasons; at most [`Reasons::CAPACITY`] are kept.
     pub reasons: Reasons,
     /// The unknowns that made a rule fire: when they are known the answer may be another.
@@ -108,6 +110,8 @@ pub enum Reason {
         /// The rule within it.
         rule: u8,
     },
+    /// A recipient stores outside the policy's residency.
+    Abroad,
     /// Nobody was asked for consent yet.
     ConsentNotAsked,
     /// The consent was refused.
@@ -122,8 +126,14 @@ pub enum Reason {
     ConsentTooWeak,
     /// The person objected.
     Restricted,
+    /// No administrator assured yet that the people were told and agreed.
+    AssuranceNeeded,
     /// Consent was given.
     ConsentGiven,
+    /// A guardian gave consent for a person who has come of age since, and is to be asked at next use.
+    ConsentByGuardian,
+    /// An administrator assured it, and gave the instruction.
+    Instruction,
     /// A contract that the person asked for needs it.
     Contract,
     /// A statute demands it.
@@ -207,6 +217,10 @@ struct Finding {
     denied: Option<(Reason, bool)>,
     asked: Option<(Reason, bool)>,
     guardian: Option<(Reason, bool)>,
+    /// The strongest kind of consent that a rule asks for.
+    kind: Option<(ConsentKind, Reason)>,
+    /// The same, by the rules that hold for certain.
+    sure_kind: Option<ConsentKind>,
     missing: Missing,
     valid_until_ms: Option<i64>,
 }
@@ -219,6 +233,7 @@ impl RulesInForce {
             identity: self.identity(),
             verdict: Verdict::Deny,
             asked: Giver::Subject,
+            kind: ConsentKind::General,
             reasons: Reasons::new(),
             missing: Missing::default(),
             valid_until_ms: None,
@@ -228,11 +243,12 @@ impl RulesInForce {
             return decision;
         };
         let basis = rules.basis;
+        decision.kind = rules.kind;
         if !question.notice_agreed && basis != LegalBasis::LegalDuty {
             decision.reasons.push(Reason::NoticeNotAgreed);
             return decision;
         }
-        let finding = find(&rules.clauses, question);
+        let finding = self.find(&rules.clauses, question);
         if basis == LegalBasis::LegalDuty {
             // A certain deny of the policy's own wins over everything; nothing else asks a legal duty.
             match finding.denied {
@@ -257,38 +273,61 @@ impl RulesInForce {
             decision.reasons.push(Reason::Restricted);
             return decision;
         }
-        let giver =
-            if finding.guardian.is_some() && rules.giver == Giver::Subject { Giver::Guardian } else { rules.giver };
-        decision.asked = giver;
-        let must_ask = finding.guardian.or(finding.asked);
-        if basis != LegalBasis::Consent {
-            match must_ask {
-                None => {
-                    decision.verdict = Verdict::Allow;
-                    decision.reasons.push(match basis {
-                        LegalBasis::LegitimateInterest => Reason::LegitimateInterest,
-                        _ => Reason::Contract,
-                    });
-                    return decision;
-                }
-                Some((reason, _)) => decision.reasons.push(reason),
-            }
-        } else if let Some((reason, _)) = finding.guardian {
+        if let (LegalBasis::Instruction, Some((reason, certain))) = (basis, finding.guardian) {
+            // Who needs a guardian gives no assurance about others, and nobody gives it for them.
             decision.reasons.push(reason);
+            decision.missing.decisive = !certain && question.consent != Consent::Refused;
+            return decision;
         }
-        decision.weigh_consent(question, rules.kind, giver);
+        let giver = match rules.giver {
+            Giver::Subject if finding.guardian.is_some() => Giver::Guardian,
+            giver => giver,
+        };
+        decision.asked = giver;
+        decision.kind = finding.kind.map_or(rules.kind, |(kind, _)| kind.max(rules.kind));
+        let must_ask = finding.guardian.or(finding.asked);
+        match (basis, must_ask) {
+            (LegalBasis::Consent | LegalBasis::Instruction, _) => {
+                // A wish to ask adds nothing where asking is the basis; that it is a guardian who is asked does.
+                if let Some((reason, _)) = finding.guardian {
+                    decision.reasons.push(reason);
+                }
+            }
+            (_, Some((reason, _))) => decision.reasons.push(reason),
+            (_, None) => {
+                decision.verdict = Verdict::Allow;
+                decision.reasons.push(match basis {
+                    LegalBasis::LegitimateInterest => Reason::LegitimateInterest,
+                    _ => Reason::Contract,
+                });
+                return decision;
+            }
+        }
+        decision.weigh_consent(question, finding.kind.map(|(_, reason)| reason));
+        if rules.basis_is_unsure {
+            decision.missing.place = true;
+        }
         // The rule that made an already given consent necessary is no reason against it.
-        if decision.verdict != Verdict::Allow {
+        if decision.verdict == Verdict::Ask {
+            let sure_kind = finding.sure_kind.map_or(rules.kind, |kind| kind.max(rules.kind));
+            let too_weak_for_unknown = match question.consent {
+                Consent::Given { kind, .. } => kind >= sure_kind && kind < decision.kind,
+                _ => false,
+            };
             decision.missing.decisive =
-                must_ask.is_some_and(|(_, certain)| !certain) && decision.verdict == Verdict::Ask;
+                must_ask.is_some_and(|(_, certain)| !certain) || rules.basis_is_unsure || too_weak_for_unknown;
         }
         decision
     }
 }
 
 impl Decision<'_> {
-    fn weigh_consent(&mut self, question: &Question, kind: ConsentKind, giver: Giver) {
+    /// Weighs what is recorded of the consent against who and what kind is needed. `by` is the rule that needs more
+    /// than the purpose's own kind.
+    fn weigh_consent(&mut self, question: &Question, by: Option<Reason>) {
+        let assured = self.asked == Giver::Administrator;
         let (verdict, reason) = match question.consent {
+            Consent::NotAsked if assured => (Verdict::Ask, Reason::AssuranceNeeded),
             Consent::NotAsked => (Verdict::Ask, Reason::ConsentNotAsked),
             Consent::Outdated => (Verdict::Ask, Reason::ConsentOutdated),
             Consent::Refused => (Verdict::Deny, Reason::ConsentRefused),
@@ -296,51 +335,69 @@ impl Decision<'_> {
             Consent::Given { until_ms: Some(until), .. } if until <= question.now_ms => {
                 (Verdict::Ask, Reason::ConsentExpired)
             }
-            Consent::Given { kind: given, by, .. } if given < kind || !covers(by, giver) => {
+            Consent::Given { kind, by, .. } if kind < self.kind || !covers(by, self.asked) => {
                 (Verdict::Ask, Reason::ConsentTooWeak)
             }
-            Consent::Given { until_ms, .. } => {
+            Consent::Given { until_ms, by, .. } => {
                 self.valid_until_ms = earlier(self.valid_until_ms, until_ms);
-                (Verdict::Allow, Reason::ConsentGiven)
+                let reason = match by {
+                    Giver::Administrator => Reason::Instruction,
+                    Giver::Guardian if self.asked == Giver::Subject => Reason::ConsentByGuardian,
+                    _ => Reason::ConsentGiven,
+                };
+                (Verdict::Allow, reason)
             }
         };
         self.verdict = verdict;
         self.reasons.push(reason);
+        if let (Reason::ConsentTooWeak, Some(by)) = (reason, by) {
+            self.reasons.push(by);
+        }
     }
 }
 
-fn find(clauses: &[Clause], question: &Question) -> Finding {
-    let now = Month::at(question.now_ms);
-    let next_threshold = question
-        .age
-        .and_then(|age| age.below)
-        .map(|threshold| threshold.month.start_ms())
-        .filter(|start| *start > question.now_ms);
-    let mut finding = Finding {
-        denied: None,
-        asked: None,
-        guardian: None,
-        missing: Missing::default(),
-        valid_until_ms: next_threshold,
-    };
-    for clause in clauses {
-        let below = clause.below.map_or(Truth::True, |age| younger(question.age, age, now));
-        let from = clause.from.map_or(Truth::True, |age| !younger(question.age, age, now));
-        let here = if clause.is_here { Truth::True } else { Truth::Unknown };
-        let truth = below.and(from).and(here);
-        if truth == Truth::Unknown {
-            // A band that is not cut at this age is as good as none: it was asked under other rules.
-            finding.missing.age |= below == Truth::Unknown || from == Truth::Unknown;
-            finding.missing.place |= !clause.is_here;
-        }
-        let slot = match clause.effect {
-            Effect::Deny => &mut finding.denied,
-            Effect::Guardian => &mut finding.guardian,
-            Effect::Ask => &mut finding.asked,
+impl RulesInForce {
+    fn find(&self, clauses: &[Clause], question: &Question) -> Finding {
+        let now = Month::at(question.now_ms);
+        let mut finding = Finding {
+            denied: None,
+            asked: None,
+            guardian: None,
+            kind: None,
+            sure_kind: None,
+            missing: Missing::default(),
+            valid_until_ms: question.age.and_then(|band| band.next_change(now)).map(Month::start_ms),
         };
-        raise(slot, truth, clause.reason);
+        let ages = Ages::of(question.age, now, self.unknown_is_adult);
+        let younger = |age| ages.younger(age);
+        for clause in clauses {
+            let below = clause.below.map_or(Truth::True, younger);
+            let from = clause.from.map_or(Truth::True, |age| !younger(age));
+            let here = if clause.is_here { Truth::True } else { Truth::Unknown };
+            let truth = below.and(from).and(here);
+            if truth == Truth::Unknown {
+                // A band that is not cut at this age is as good as none: it was asked under other rules.
+                finding.missing.age |= below == Truth::Unknown || from == Truth::Unknown;
+                finding.missing.place |= !clause.is_here;
+            }
+            if let (Some(kind), true) = (clause.kind, truth != Truth::False) {
+                if finding.kind.is_none_or(|(other, _)| kind > other) {
+                    finding.kind = Some((kind, clause.reason));
+                }
+                if truth == Truth::True {
+                    finding.sure_kind = finding.sure_kind.max(Some(kind));
+                }
+            }
+            let slot = match clause.effect {
+                Some(Effect::Deny) => &mut finding.denied,
+                Some(Effect::Guardian) => &mut finding.guardian,
+                Some(Effect::Ask) => &mut finding.asked,
+                None => continue,
+            };
+            raise(slot, truth, clause.reason);
+        }
+        finding
     }
-    finding
 }
 
 impl Policy {
@@ -381,9 +438,12 @@ impl Policy {
                 let found = pack.and_then(|pack| Some((pack, pack.rules.iter().nth(usize::from(rule))?)));
                 match found {
                     Some((pack, (id, rule))) => Explanation {
-                        code: match rule.demand {
-                            Demand::NoLegalBasis { .. } => "no-legitimate-interest",
-                            _ => "guardian-needed",
+                        code: match &rule.demand {
+                            Demand::Needs { then: Some(Then::Guardian), .. } => "guardian-needed",
+                            Demand::Needs { when, .. } if when.legal_bases == [LegalBasis::LegitimateInterest] => {
+                                "no-legitimate-interest"
+                            }
+                            _ => "law-demands-consent",
                         },
                         rule: Some(id),
                         pack: Some(&pack.id),
@@ -393,7 +453,13 @@ impl Policy {
                     None => own("not-declared"),
                 }
             }
+            Reason::Abroad => Explanation {
+                source: self.document.residency.as_ref().map(|residency| residency.source.as_str()),
+                ..own("consent-not-asked")
+            },
             Reason::ConsentNotAsked => own("consent-not-asked"),
+            Reason::AssuranceNeeded => own("assurance-needed"),
+            Reason::Instruction => own("instruction"),
             Reason::ConsentRefused => own("consent-refused"),
             Reason::ConsentWithdrawn => own("consent-withdrawn"),
             Reason::ConsentExpired => own("consent-expired"),
@@ -401,6 +467,7 @@ impl Policy {
             Reason::ConsentTooWeak => own("consent-too-weak"),
             Reason::Restricted => own("restricted"),
             Reason::ConsentGiven => own("consent-given"),
+            Reason::ConsentByGuardian => own("consent-by-guardian"),
             Reason::Contract => own("contract"),
             Reason::LegalDuty => own("legal-duty"),
             Reason::LegitimateInterest => own("legitimate-interest"),
@@ -431,17 +498,39 @@ impl Explanation<'_> {
     }
 }
 
-/// Whether an answer by `given` satisfies a demand for `needed`.
+/// Whether an answer by `given` satisfies a demand for `needed`. On coming of age a guardian's yes holds until the person
+/// answers.
 fn covers(given: Giver, needed: Giver) -> bool {
-    given == Giver::Both || given == needed
+    match needed {
+        Giver::Subject => given != Giver::Administrator,
+        Giver::Guardian => matches!(given, Giver::Guardian | Giver::Both),
+        Giver::Both | Giver::Administrator => given == needed,
+    }
 }
 
-fn younger(band: Option<AgeBand>, age: u8, now: Month) -> Truth {
-    match band {
-        None => Truth::Unknown,
-        Some(band) if band.at_least(now) >= age => Truth::False,
-        Some(band) if band.surely_below(age, now) => Truth::True,
-        Some(_) => Truth::Unknown,
+/// The ages that the person may have, in full years.
+struct Ages {
+    youngest: u8,
+    oldest: u8,
+}
+
+impl Ages {
+    fn of(band: Option<AgeBand>, now: Month, unknown_is_adult: bool) -> Self {
+        match band {
+            Some(band) => Self { youngest: band.at_least(now), oldest: band.at_most(now) },
+            None if unknown_is_adult => Self { youngest: u8::MAX, oldest: u8::MAX },
+            None => Self { youngest: 0, oldest: u8::MAX },
+        }
+    }
+
+    fn younger(&self, age: u8) -> Truth {
+        if self.youngest >= age {
+            Truth::False
+        } else if self.oldest < age {
+            Truth::True
+        } else {
+            Truth::Unknown
+        }
     }
 }
 

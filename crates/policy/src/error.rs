@@ -60,6 +60,14 @@ pub enum ErrorCode {
     IdentifiersWithoutSdk,
     /// `unfit-form`: an identifier in a form that it cannot have.
     UnfitForm,
+    /// `mismatch`: parts of one thing that do not fit together.
+    Mismatch,
+    /// `contradiction`: a rule forbids what the policy declares elsewhere, for everybody and always.
+    Contradiction,
+    /// `cycle`: a policy that stands on itself.
+    Cycle,
+    /// `markup`: a text holds a tag of a markup language.
+    Markup,
     /// `internal`: a defect of this library, not of the policy.
     Internal,
 }
@@ -96,6 +104,10 @@ impl ErrorCode {
             Self::DeniesEverything => "denies-everything",
             Self::IdentifiersWithoutSdk => "identifiers-without-sdk",
             Self::UnfitForm => "unfit-form",
+            Self::Mismatch => "mismatch",
+            Self::Contradiction => "contradiction",
+            Self::Cycle => "cycle",
+            Self::Markup => "markup",
             Self::Internal => "internal",
         }
     }

@@ -112,6 +112,17 @@ string_type!(
 );
 
 string_type!(
+    /// The name of a switch in an app's own files: `FIREBASE_ANALYTICS_COLLECTION_ENABLED`.
+    NativeKey,
+    r"^[A-Za-z][A-Za-z0-9_.-]*$",
+    |text| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+    },
+    "a name of letters, digits, `_`, `.` and `-`"
+);
+
+string_type!(
     /// The clause of the published text that something comes from: the text's number, then the clause as
     /// printed there or `¶` and the number of the non-blank paragraph; or `not stated`.
     Source,
@@ -187,6 +198,15 @@ impl Version {
         let mut parts = self.0.split('.').map(|p| p.parse().unwrap_or(0));
         let mut next = || parts.next().unwrap_or(0);
         (next(), next(), next())
+    }
+}
+
+impl Id {
+    /// Whether it names the same thing as `whole`, or a part of it: `user.location.precise` is a part of
+    /// `user.location`.
+    #[must_use]
+    pub fn is_part_of(&self, whole: &Self) -> bool {
+        self.0.strip_prefix(&whole.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 }
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use crate::decide::Reason;
-use crate::document::{Condition, ConsentKind, Effect, Giver, LegalBasis, Place};
+use crate::document::{
+    Abroad, Condition, ConsentKind, Document, Effect, Giver, Id, LegalBasis, Place, Purpose, SubjectMode,
+};
 use crate::identity::{Identity, PackIdentity};
-use crate::packs::{self, Demand, Otherwise, Pack, Then};
-use crate::policy::{CompiledPurpose, Policy};
+use crate::packs::{self, Demand, Pack, Then};
+use crate::policy::{CompiledPurpose, Policy, PurposeId};
 
 /// The rules of one policy and of the law packs that hold for people who live in one place, or whose place is
 /// unknown. Compile it once for a person with [`Policy::rules_in_force`], then decide with it: that takes
@@ -15,6 +17,8 @@ use crate::policy::{CompiledPurpose, Policy};
 pub struct RulesInForce {
     identity: Arc<Identity>,
     pub(crate) purposes: Vec<PurposeRules>,
+    /// Whether an unknown age counts as an adult's.
+    pub(crate) unknown_is_adult: bool,
     re_ask: ReAsk,
 }
 
@@ -22,6 +26,8 @@ pub struct RulesInForce {
 #[derive(Clone, Debug)]
 pub(crate) struct PurposeRules {
     pub(crate) basis: LegalBasis,
+    /// Whether the basis is stricter than it may be only because the place is unknown.
+    pub(crate) basis_is_unsure: bool,
     pub(crate) kind: ConsentKind,
     pub(crate) giver: Giver,
     pub(crate) clauses: Vec<Clause>,
@@ -30,7 +36,10 @@ pub(crate) struct PurposeRules {
 /// One rule that can speak about a purpose in this place. Only the age is open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clause {
-    pub(crate) effect: Effect,
+    /// What it does; `None` if it only asks for a stronger consent where one is asked for.
+    pub(crate) effect: Option<Effect>,
+    /// The kind of consent that it asks for, where that is more than the purpose's own.
+    pub(crate) kind: Option<ConsentKind>,
     pub(crate) below: Option<u8>,
     pub(crate) from: Option<u8>,
     /// Whether the place is known to be one in which it speaks; it may be, where the place is unknown.
@@ -76,7 +85,22 @@ impl Policy {
         };
         let purposes = self.purposes.iter().map(|purpose| self.purpose_rules(purpose, place, &packs)).collect();
         let re_ask = re_ask(packs.iter().map(|(_, pack, _)| *pack));
-        RulesInForce { identity: Arc::new(identity), purposes, re_ask }
+        let treats_as_child =
+            |pack: &Pack| pack.rules.values().any(|rule| matches!(rule.demand, Demand::UnknownSubject));
+        let unknown_is_adult = document.subject.age_and_place == SubjectMode::GeneralAudience
+            && !packs.iter().any(|(_, pack, _)| treats_as_child(pack));
+        RulesInForce { identity: Arc::new(identity), purposes, unknown_is_adult, re_ask }
+    }
+
+    /// The legal bases that a purpose may have under some packs: the one that is sure first, then those that it has if
+    /// the unknown place is in the territory of a pack.
+    fn bases(purpose: &Purpose, packs: &[(u8, &Pack, bool)]) -> Vec<LegalBasis> {
+        let named = |here: bool| {
+            let packs = packs.iter().filter(move |(_, _, is_here)| *is_here == here);
+            packs.filter_map(|(_, pack, _)| purpose.legal_basis_in.get(&pack.id).copied())
+        };
+        let sure = named(true).max().unwrap_or(purpose.legal_basis);
+        std::iter::once(sure).chain(named(false)).collect()
     }
 
     fn purpose_rules(
@@ -85,40 +109,49 @@ impl Policy {
         place: Option<&Place>,
         packs: &[(u8, &Pack, bool)],
     ) -> PurposeRules {
+        let document = &self.document;
         let purpose = &compiled.purpose;
-        let basis = purpose.legal_basis;
+        let bases = Self::bases(purpose, packs);
+        let sure = bases.first().copied().unwrap_or(purpose.legal_basis);
+        let basis = bases.iter().copied().max().unwrap_or(sure);
         let mut clauses = Vec::new();
         for (at, (_, rule)) in (0_u16..).zip(&self.rules) {
-            let when = &rule.when;
-            let speaks = (when.purposes.is_empty() || when.purposes.contains(&compiled.id))
-                && (when.legal_bases.is_empty() || when.legal_bases.contains(&basis));
-            if let (true, Some(is_here)) = (speaks, self.speaks_in(when, place)) {
-                let (below, from) = (when.age_below, when.age_from);
-                clauses.push(Clause { effect: rule.effect, below, from, is_here, reason: Reason::Rule(at) });
+            if let (true, Some(is_here)) =
+                (rule.when.holds(document, &compiled.id, purpose, &bases), self.speaks_in(&rule.when, place))
+            {
+                let (below, from) = (rule.when.age_below, rule.when.age_from);
+                let (effect, kind) = (Some(rule.effect), rule.kind);
+                clauses.push(Clause { effect, kind, below, from, is_here, reason: Reason::Rule(at) });
             }
+        }
+        if document.hands_abroad(purpose) {
+            let (effect, kind) = (Some(Effect::Ask), Some(ConsentKind::Separate));
+            clauses.push(Clause { effect, kind, below: None, from: None, is_here: true, reason: Reason::Abroad });
         }
         for (pack_at, pack, is_here) in packs {
             for (rule_at, rule) in (0_u8..).zip(pack.rules.values()) {
-                let (effect, below) = match &rule.demand {
-                    Demand::AgeThreshold { age_below, places, legal_bases, then: Then::Guardian }
-                        if legal_bases.is_empty() || legal_bases.contains(&basis) =>
-                    {
-                        let below = place.and_then(|place| places.get(place)).unwrap_or(age_below);
-                        (Effect::Guardian, Some(*below))
-                    }
-                    Demand::NoLegalBasis { legal_bases, then: Otherwise::Ask } if legal_bases.contains(&basis) => {
-                        (Effect::Ask, None)
-                    }
-                    _ => continue,
-                };
+                let Demand::Needs { when, then, consent } = &rule.demand else { continue };
+                if !when.holds(document, purpose, &bases, &pack.territory) {
+                    continue;
+                }
+                let effect = then.map(|then| match then {
+                    Then::Guardian => Effect::Guardian,
+                    Then::Ask => Effect::Ask,
+                });
+                let below = place.and_then(|place| when.places.get(place)).copied().or(when.age_below);
                 let reason = Reason::Law { pack: *pack_at, rule: rule_at };
-                clauses.push(Clause { effect, below, from: None, is_here: *is_here, reason });
+                clauses.push(Clause { effect, kind: *consent, below, from: None, is_here: *is_here, reason });
             }
         }
+        let giver = match basis {
+            LegalBasis::Instruction => Giver::Administrator,
+            _ => purpose.consent.as_ref().map_or(Giver::Subject, |terms| terms.given_by),
+        };
         PurposeRules {
             basis,
+            basis_is_unsure: basis > sure,
             kind: purpose.consent.as_ref().map_or(ConsentKind::General, |terms| terms.kind),
-            giver: purpose.consent.as_ref().map_or(Giver::Subject, |terms| terms.given_by),
+            giver,
             clauses,
         }
     }
@@ -136,11 +169,43 @@ impl Policy {
     }
 }
 
+impl Condition {
+    /// Whether it holds for a purpose on one of the legal bases that it may have; age and place are left open.
+    pub(crate) fn holds(&self, document: &Document, id: &Id, purpose: &Purpose, bases: &[LegalBasis]) -> bool {
+        let mut recipients = purpose.recipients.iter();
+        let has_type = |id: &Id| document.recipients.get(id).is_some_and(|r| self.recipient_types.contains(&r.kind));
+        (self.purposes.is_empty() || self.purposes.contains(id))
+            && (self.legal_bases.is_empty() || bases.iter().any(|basis| self.legal_bases.contains(basis)))
+            && (self.uses.is_empty() || self.uses.iter().any(|whole| purpose.data_use.is_part_of(whole)))
+            && (self.categories.is_empty()
+                || purpose.categories.iter().any(|id| self.categories.iter().any(|whole| id.is_part_of(whole))))
+            && (self.recipients.is_empty() || recipients.clone().any(|id| self.recipients.contains(id)))
+            && (self.recipient_types.is_empty() || recipients.any(has_type))
+    }
+}
+
+impl Document {
+    /// Whether a purpose hands data to a recipient outside the residency, where that needs a separate consent.
+    pub(crate) fn hands_abroad(&self, purpose: &Purpose) -> bool {
+        let Some(residency) = self.residency.as_ref().filter(|r| r.abroad == Abroad::SeparateConsent) else {
+            return false;
+        };
+        let places = purpose.recipients.iter().filter_map(|id| self.recipients.get(id)?.place.as_ref());
+        places.into_iter().any(|place| !residency.stored_in.iter().any(|whole| packs::within(place, whole)))
+    }
+}
+
 impl RulesInForce {
     /// Which policy and which law packs these rules are.
     #[must_use]
     pub fn identity(&self) -> &Arc<Identity> {
         &self.identity
+    }
+
+    /// What makes a purpose lawful here; `None` if the policy has no such purpose.
+    #[must_use]
+    pub fn basis(&self, purpose: PurposeId) -> Option<LegalBasis> {
+        self.purposes.get(usize::from(purpose.0)).map(|rules| rules.basis)
     }
 
     /// How long a refused system permission rests: the strictest of the packs in force and the library's own rule

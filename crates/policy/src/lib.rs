@@ -11,11 +11,14 @@
 mod canonical;
 mod change;
 mod check;
+mod combine;
 mod countries;
 mod decide;
 pub mod document;
 mod draw;
+mod due;
 mod error;
+mod findings;
 mod forms;
 mod identity;
 mod in_force;
@@ -28,10 +31,12 @@ mod subject;
 mod vocabulary;
 
 pub use change::{Change, Terms};
+pub use combine::Barrier;
 pub use decide::{Consent, Decision, Explanation, Missing, Question, Reason, Reasons, Verdict};
 pub use document::Document;
 pub use draw::draw;
 pub use error::{ErrorCode, Errors, PolicyError, Position};
+pub use findings::Finding;
 pub use identity::{Identity, PackIdentity};
 pub use in_force::{ReAsk, RulesInForce};
 pub use policy::{Policy, PurposeId};

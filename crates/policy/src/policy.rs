@@ -165,9 +165,7 @@ impl Policy {
 
 fn pack_thresholds(pack: &Pack) -> Vec<u8> {
     let ages = |demand: &Demand| match demand {
-        Demand::AgeThreshold { age_below, places, .. } => {
-            places.values().copied().chain([*age_below]).collect::<Vec<_>>()
-        }
+        Demand::Needs { when, .. } => when.places.values().copied().chain(when.age_below).collect::<Vec<_>>(),
         _ => Vec::new(),
     };
     pack.rules.values().flat_map(|rule| ages(&rule.demand)).collect()

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 
-use crate::document::{BadForm, Date, Duration, Id, Locale, Place, Source, Url, Version};
+use crate::document::{BadForm, Date, Duration, Id, Locale, NativeKey, Place, Source, Url, Version};
 use crate::error::{ErrorCode, Path, Problems, Span, did_you_mean, quoted};
 use crate::json::{Member, Node, Value};
 
@@ -83,6 +83,7 @@ fn form(definition: &str) -> Option<Form> {
         "Id" => |text| Id::parse(text).map(drop),
         "Locale" => |text| Locale::parse(text).map(drop),
         "Place" => |text| Place::parse(text).map(drop),
+        "NativeKey" => |text| NativeKey::parse(text).map(drop),
         "Source" => |text| Source::parse(text).map(drop),
         "Date" => |text| Date::parse(text).map(drop),
         "Version" => |text| Version::parse(text).map(drop),

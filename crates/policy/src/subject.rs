@@ -120,10 +120,19 @@ impl AgeBand {
         }
     }
 
-    /// Whether the person is surely younger than an age.
+    /// The month in which the person is surely older than now: that of the threshold, and once it is passed each
+    /// anniversary of it. `None` above the highest threshold.
     #[must_use]
-    pub fn surely_below(&self, age: u8, now: Month) -> bool {
-        self.below.is_some_and(|next| age >= next.age && now < next.month)
+    pub fn next_change(&self, now: Month) -> Option<Month> {
+        let next = self.below?;
+        let years_after = if now < next.month { 0 } else { (now.0 - next.month.0).div_euclid(12) + 1 };
+        Some(next.month.plus(years_after * 12))
+    }
+
+    /// The age, in full years, that the person has surely not passed; 255 where none is known.
+    #[must_use]
+    pub fn at_most(&self, now: Month) -> u8 {
+        self.below.filter(|next| now < next.month).map_or(u8::MAX, |next| next.age.saturating_sub(1))
     }
 }
 
@@ -147,6 +156,10 @@ mod tests {
         assert_eq!(band.at_least(Month::parse("2027-04").unwrap()), 13);
         assert_eq!(band.at_least(Month::parse("2030-03").unwrap()), 15);
         assert_eq!(band.at_least(Month::parse("2030-04").unwrap()), 16);
+        let next_change = |now| band.next_change(Month::parse(now).unwrap()).unwrap().to_string();
+        assert_eq!(next_change("2026-11"), "2027-04");
+        assert_eq!(next_change("2027-04"), "2028-04");
+        assert_eq!(next_change("2030-03"), "2030-04");
     }
 
     #[test]

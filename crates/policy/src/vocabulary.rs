@@ -5,6 +5,22 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 
+/// The data uses at the top of fideslang 3 (CC BY 4.0). A purpose names one of them or an extension of one.
+pub const USES: [&str; 12] = [
+    "analytics",
+    "collect",
+    "employment",
+    "essential",
+    "finance",
+    "functional",
+    "marketing",
+    "operations",
+    "personalize",
+    "sales",
+    "third_party_sharing",
+    "train_ai_system",
+];
+
 /// A system permission, by one name for Android and iOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use menshen_policy::{Document, locate};
 
 const MINIMAL: &str = include_str!("../../../tests/policies/minimal.json");
+/// Has everything that a policy can have.
+const COMPLETE: &str = include_str!("../../../tests/policies/complete.json");
 
 fn render(source: &[u8]) -> String {
     let text = String::from_utf8_lossy(source);
@@ -17,7 +19,8 @@ fn display(source: &[u8]) -> String {
     Document::read(source).expect_err("the policy is wrong").to_string()
 }
 
-/// One section of a file under `tests/policies/bad`: a title, lines to find (`- `), lines to put in their
+/// One section of a file under `tests/policies/bad`, about the complete policy in `entities.txt` and about the minimal
+/// one elsewhere: a title, lines to find (`- `), lines to put in their
 /// place (`+ `), and after `---` the answer.
 struct Case<'t> {
     title: &'t str,
@@ -49,8 +52,8 @@ fn case(section: &str) -> Case<'_> {
     Case { title, edits, question, answer: answer.trim_end() }
 }
 
-fn edited(case: &Case<'_>) -> String {
-    case.edits.iter().fold(MINIMAL.to_owned(), |text, (find, put)| {
+fn edited(case: &Case<'_>, policy: &str) -> String {
+    case.edits.iter().fold(policy.to_owned(), |text, (find, put)| {
         assert_eq!(text.matches(find).count(), 1, "{}: `{find}` stands once in the policy", case.title);
         text.replacen(find, put, 1)
     })
@@ -68,10 +71,12 @@ fn every_wrong_policy_is_told_all_of_it() {
     let mut count = 0;
     for path in files() {
         let file = std::fs::read_to_string(&path).unwrap();
+        let is_complete = path.file_stem().is_some_and(|name| name == "entities");
+        let policy = if is_complete { COMPLETE } else { MINIMAL };
         let mut written = String::new();
         let mut different = Vec::new();
         for case in cases(&file) {
-            let answer = render(edited(&case).as_bytes());
+            let answer = render(edited(&case, policy).as_bytes());
             if answer.trim_end() != case.answer {
                 different.push(format!("{}\nexpected:\n{}\nfound:\n{answer}", case.title, case.answer));
             }
@@ -88,7 +93,16 @@ fn every_wrong_policy_is_told_all_of_it() {
             );
         }
     }
-    assert!(count >= 40, "{count} cases");
+    assert!(count >= 100, "{count} cases");
+}
+
+#[test]
+fn the_complete_policy_has_nothing_wrong() {
+    let value: serde_json::Value = serde_json::from_str(COMPLETE).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(menshen_policy::SCHEMA).unwrap();
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&value), keys(&schema["properties"]), "it has every key that a policy can have");
+    Document::read(COMPLETE.as_bytes()).unwrap();
 }
 
 #[test]
@@ -114,7 +128,7 @@ fn without_colours_an_error_is_still_readable() {
     assert_eq!(
         display(wrong.as_bytes()),
         "error[unknown-key]: `recipient` is not a key of a purpose\n  \
-         --> 34:7 /purposes/usage-statistics/recipient\n  \
+         --> 36:7 /purposes/usage-statistics/recipient\n  \
          = did you mean `recipients`?"
     );
     let errors = Document::read(wrong.as_bytes()).unwrap_err();
@@ -289,7 +303,7 @@ fn a_pointer_leads_back_to_its_place() {
     assert_eq!(place(""), Some((1, 1, 1)));
     assert_eq!(place("/id"), Some((3, 3, 4)));
     assert_eq!(place("/locales/1"), Some((6, 21, 9)));
-    assert_eq!(place("/purposes/share-location"), Some((37, 5, 16)));
+    assert_eq!(place("/purposes/share-location"), Some((39, 5, 16)));
     assert_eq!(place("/purposes/nobody"), None);
     assert_eq!(locate("{", ""), None);
 }
