@@ -8,6 +8,7 @@ mod api;
 mod bad_input;
 mod bench;
 mod collector;
+mod conformance;
 mod declarations;
 mod disk;
 mod failure;
@@ -42,6 +43,8 @@ usage: cargo xtask COMMAND
   torture [--full] [--seed N] [--minutes N] [PROGRAMME]…
                               the test programmes of the store, planted bugs first; --full goes on where the
                               last run ended, `--case N` runs one case of one programme alone
+  conformance [--walks N] [--seed N]
+                              what a record store promises, over the store and over a twin made of SQLite
   bench [--full]              print the figures that the README quotes, and the store's beside its peers'
 
 With CI=true, whatever could not run is a failure.";
@@ -76,6 +79,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["api"] => api::compare(&Workspace::find()?),
         ["api", "--bless"] => api::bless(&Workspace::find()?),
         ["torture", options @ ..] => torture::run(&Workspace::find()?, options),
+        ["conformance", options @ ..] => conformance::run(&Workspace::find()?, options),
         ["bench", arguments @ ..] => bench::run(&Workspace::find()?, arguments),
         _ => Err(Failure::new(format!("`{}` is not a command\n\n{HELP}", words.join(" ")))),
     }
