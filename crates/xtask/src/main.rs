@@ -8,6 +8,7 @@ mod api;
 mod bad_input;
 mod bench;
 mod collector;
+mod conformance;
 mod declarations;
 mod disk;
 mod failure;
@@ -47,6 +48,8 @@ usage: cargo xtask COMMAND
                               last run ended, `--case N` runs one case of one programme alone
   fuzz [--seconds N] [TARGET]…
                               what is read from disk, network and host, fuzzed; each target for so many seconds
+  conformance [--walks N] [--seed N]
+                              what a record store promises, over the store and over a twin made of SQLite
   bench [--full]              print the figures that the README quotes, and the store's beside its peers'
 
 With CI=true, whatever could not run is a failure.";
@@ -82,6 +85,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["api", "--bless"] => api::bless(&Workspace::find()?),
         ["torture", options @ ..] => torture::run(&Workspace::find()?, options),
         ["fuzz", options @ ..] => fuzz::command(&Workspace::find()?, options),
+        ["conformance", options @ ..] => conformance::run(&Workspace::find()?, options),
         ["bench", arguments @ ..] => bench::run(&Workspace::find()?, arguments),
         _ => Err(Failure::new(format!("`{}` is not a command\n\n{HELP}", words.join(" ")))),
     }
