@@ -13,6 +13,8 @@ mod plot;
 mod queue;
 mod removal;
 mod report;
+#[path = "../../conformance/src/sealer.rs"]
+mod sealer;
 
 use std::path::{Path, PathBuf};
 

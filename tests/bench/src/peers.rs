@@ -10,7 +10,8 @@ use glean_core::{CommonMetricData, Glean, InternalConfiguration, Lifetime, PingT
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use rusqlite::{Connection, params};
 
-use crate::queue::{Durability, KEY, Queue, Sealer};
+use crate::queue::{Durability, KEY, Queue};
+use crate::sealer::Sealer;
 
 /// How far a synced bare file is made longer at once, so that a flush need not write its length.
 const GROWTH: u64 = 64 * 1024;
@@ -37,7 +38,7 @@ impl Bare {
         };
         let (file, cursor) = (open("records"), open("cursor"));
         cursor.set_len(4096).expect("a longer file");
-        let sealer = Sealer::new();
+        let sealer = Sealer::new(&KEY);
         let places = std::collections::VecDeque::new();
         Self { file, cursor, durability, sealer, sequence: 0, end: 0, allocated: 0, sealed: Vec::new(), places }
     }
@@ -112,7 +113,7 @@ impl Sqlite {
         let next = "SELECT coalesce(max(sequence) + 1, 1) FROM queue";
         let sequence: i64 = connection.query_row(next, [], |row| row.get(0)).expect("a number");
         let sequence = sequence as u64;
-        Self { connection, sealer: (!cipher).then(Sealer::new), sequence, sealed: Vec::new() }
+        Self { connection, sealer: (!cipher).then(|| Sealer::new(&KEY)), sequence, sealed: Vec::new() }
     }
 
     fn insert(&mut self, body: &[u8]) {
@@ -185,7 +186,7 @@ impl Redb {
             last.map_or(0, |(key, _)| key.value())
         };
         write.commit().expect("a commit");
-        Self { database, durability, sealer: Sealer::new(), sequence: last + 1, sealed: Vec::new() }
+        Self { database, durability, sealer: Sealer::new(&KEY), sequence: last + 1, sealed: Vec::new() }
     }
 
     fn insert(&mut self, bodies: &[&[u8]], durability: redb::Durability) {
