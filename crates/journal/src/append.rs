@@ -76,17 +76,16 @@ pub(crate) fn padded(length: usize) -> usize {
 
 impl Inner {
     pub(crate) fn append(&mut self, append: &Append<'_>) -> Result<Appended, Error> {
-        self.append_held(&append.domain)?;
-        if self.held.has(&append.domain) {
+        if self.is_waiting(&append.domain) {
             return self.hold(append);
         }
-        match self.seal_and_append(append) {
-            Err(Error::Key(_)) if self.is_waiting(&append.domain) => self.hold(append),
-            done => done.map(Appended::Buffered),
-        }
+        // What does not fit goes on waiting, and is in nobody's way.
+        let _ = self.append_held(&append.domain);
+        self.seal_and_append(append).map(Appended::Buffered)
     }
 
     pub(crate) fn seal_and_append(&mut self, append: &Append<'_>) -> Result<RecordId, Error> {
+        self.key_of(&append.domain)?;
         let slice = Slice::of(append.domain, append.lane, append.expiry);
         let plain = padded(PREFIX + append.body.len());
         self.make_room(&slice, (frame::HEADER + plain + TAG) as u64)?;
@@ -188,7 +187,8 @@ impl Inner {
                 return Ok((known, label));
             }
         }
-        let generation = newest.map_or(0, |(known, _)| known.generation + 1);
+        // Nobody seals as much; a planted slot may say so.
+        let generation = newest.map_or(Some(0), |(known, _)| known.generation.checked_add(1)).ok_or(Error::Full)?;
         let slice = Slice { generation, ..slice };
         let label = u64::from_le_bytes(self.fill()?);
         let secret = zeroize::Zeroizing::new(self.fill::<32>()?);

@@ -112,15 +112,15 @@ impl Journal {
             return Err(Error::TooLarge { limit: MAX_RECORD_BYTES });
         }
         let mut inner = self.proven_with(&[append.domain])?;
-        inner.append_held(&append.domain)?;
         let slice = Slice::of(append.domain, append.lane, append.expiry);
-        if !inner.is_waiting(&append.domain) || may_have_ended(&slice, &inner.effects.clock.now()) {
+        if !inner.is_waiting(&append.domain) || may_have_ended(&slice, &inner.effects.clock.now(), &inner.opened) {
             return inner.append(append);
         }
         inner.append_boxed(append, to).map(Appended::Buffered)
     }
 
-    /// The next boxes for an endpoint: none was acknowledged or refused for it. No key is needed. As nobody can read when
+    /// The next boxes for an endpoint: none was acknowledged or refused for it, or is of a domain that is closed. No key of
+    /// theirs is needed. As nobody can read when
     /// one ends, all of a segment count as ended where its bucket begins, which is up to a bucket's width too early.
     ///
     /// # Errors
@@ -201,7 +201,10 @@ impl Inner {
             if target.endpoint != read.endpoint || slice.lane != read.lane || !read.domains.contains(&slice.domain) {
                 continue;
             }
-            if may_have_ended(&slice, &now) {
+            if self.closed.contains(&slice.domain) {
+                continue;
+            }
+            if may_have_ended(&slice, &now, &self.opened) {
                 batch.expired += 1;
                 continue;
             }
@@ -270,7 +273,10 @@ impl Inner {
     }
 }
 
-/// Whether a record of the slice may have ended: the earliest that its bucket takes.
-fn may_have_ended(slice: &Slice, now: &Now) -> bool {
-    slice.width > 0 && u64::try_from(now.wall_ms).unwrap_or(0) >= slice.bucket.saturating_mul(slice.width)
+/// Whether a record of the slice may have ended: the earliest that its bucket takes. A wall clock that was set back while
+/// the store is open counts from where it stood.
+fn may_have_ended(slice: &Slice, now: &Now, opened: &Now) -> bool {
+    let passed = if now.boot == opened.boot { now.since_boot_ms.saturating_sub(opened.since_boot_ms) } else { 0 };
+    let wall = now.wall_ms.max(opened.wall_ms.saturating_add_unsigned(passed));
+    slice.width > 0 && u64::try_from(wall).unwrap_or(0) >= slice.bucket.saturating_mul(slice.width)
 }

@@ -61,7 +61,10 @@ impl Journal {
         let mut inner = self.inner();
         let done = inner.segments.iter().filter(|(id, segment)| {
             let slice = &segment.header.slice;
-            let endpoints = named.get(&(slice.domain, slice.lane)).map_or(&[][..], Vec::as_slice);
+            let boxed_for = segment.header.boxed_for();
+            let named = named.get(&(slice.domain, slice.lane)).map_or(&[][..], Vec::as_slice);
+            // A box is for one endpoint.
+            let endpoints = boxed_for.as_ref().filter(|of| named.contains(of)).map_or(named, std::slice::from_ref);
             let refused = inner.manifest.state.refused.keys().any(|(of, _)| of == *id);
             let passed = |endpoint: &Label| inner.pending_of(**id, segment, *endpoint) == 0;
             !segment.is_ledger()

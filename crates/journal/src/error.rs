@@ -50,11 +50,11 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy => f.write_str("the store is open elsewhere; close it there, or use a folder for each process"),
-            Self::ReadOnly => f.write_str("the store's folder is read-only; give the app the right to write"),
+            Self::ReadOnly => f.write_str("the folder is read-only; give the app the right to write"),
             Self::Full => f.write_str("the disk is full; free some space and open the store again"),
-            Self::NotAFolder => f.write_str("the store's path is not a folder"),
+            Self::NotAFolder => f.write_str("the path is not a folder"),
             Self::InAppGroup => f.write_str(
-                "the store's path is in an app group, where the system kills an app that is suspended with a lock; give \
+                "the path is in an app group, where the system kills an app that is suspended with a lock; give \
                  one in the app's own container, and each extension one of its own",
             ),
             Self::NotAStore => f.write_str(
@@ -75,9 +75,9 @@ impl From<DiskError> for OpenError {
             DiskError::ReadOnly => Self::ReadOnly,
             DiskError::Full => Self::Full,
             DiskError::NotAFolder => Self::NotAFolder,
-            DiskError::NotFound | DiskError::AlreadyExists | DiskError::NotAFile | DiskError::Io => {
-                Self::Io { operation: "open" }
-            }
+            // A folder where a file of the store's would be.
+            DiskError::NotAFile => Self::NotAStore,
+            DiskError::NotFound | DiskError::AlreadyExists | DiskError::Io => Self::Io { operation: "open" },
         }
     }
 }

@@ -15,6 +15,8 @@ const SYNCS_A_MARK: u32 = 8;
 
 /// What one flush makes durable.
 struct Flush {
+    /// What became of segments that failed before.
+    rewritten: Result<(), Error>,
     /// Appends up to this one.
     appends: u64,
     manifest: Option<manifest::Unsynced>,
@@ -70,11 +72,14 @@ impl Journal {
 
 impl Inner {
     fn begin_flush(&mut self) -> Result<Flush, Error> {
-        self.rewrite_suspects()?;
+        let rewritten = self.rewrite_suspects();
         let manifest = self.manifest.begin_sync().at("sync the manifest")?;
         let mut segments = Vec::new();
         let mut failed = None;
-        for (id, segment) in self.segments.iter_mut().filter(|(_, segment)| segment.unsynced) {
+        // A sync proves nothing of a ledger that an earlier process left: it is written anew before its next batch.
+        let wanted =
+            |segment: &Segment| segment.unsynced && !segment.suspect && !(segment.is_ledger() && segment.run.is_none());
+        for (id, segment) in self.segments.iter_mut().filter(|(_, segment)| wanted(segment)) {
             let file = match &segment.file {
                 Some(file) => Arc::clone(file),
                 // What an earlier process left buffered.
@@ -101,7 +106,7 @@ impl Inner {
             segment.unsynced = false;
             segments.push((*id, file, segment.mark()));
         }
-        let Some(error) = failed else { return Ok(Flush { appends: self.appends, manifest, segments }) };
+        let Some(error) = failed else { return Ok(Flush { rewritten, appends: self.appends, manifest, segments }) };
         self.give_back(manifest.as_ref(), &segments);
         Err(Error::from_disk(error, "open a segment"))
     }
@@ -143,8 +148,10 @@ impl Inner {
             // read. Written anew, they are as good as synced.
             self.rewrite_suspects().map_err(|_| Error::from_disk(error, "sync a segment"))?;
         }
+        marks.into_iter().try_for_each(|(id, mark)| self.write_mark(id, mark))?;
+        flush.rewritten?;
         self.durable = self.durable.max(flush.appends);
-        marks.into_iter().try_for_each(|(id, mark)| self.write_mark(id, mark))
+        Ok(())
     }
 
     /// Notes how far a segment is synced and whole, so that the next opening begins there.
@@ -159,7 +166,7 @@ impl Inner {
     }
 }
 
-/// A copy is made in pieces of this many bytes; where all of one are zeros the file stays a hole.
+/// A copy is made in pieces of this many bytes; where all of one are zeros the file may stay a hole.
 const PIECE: usize = 64 * 1024;
 
 impl Inner {
@@ -168,9 +175,8 @@ impl Inner {
     pub(crate) fn rewrite_suspects(&mut self) -> Result<(), Error> {
         let suspects: Vec<u64> = self.segments.iter().filter(|(_, s)| s.suspect).map(|(id, _)| *id).collect();
         let before = self.damaged;
-        for id in suspects {
-            self.rewrite(id)?;
-        }
+        let rewritten: Vec<_> = suspects.into_iter().map(|id| self.rewrite(id)).collect();
+        rewritten.into_iter().collect::<Result<(), _>>()?;
         if self.damaged > before { Err(Error::Io { operation: "sync a segment" }) } else { Ok(()) }
     }
 
@@ -186,7 +192,7 @@ impl Inner {
             Err(error) => return Err(Error::from_disk(error, "write a segment anew")),
         }
         let file = self.disk.create(&copy).at("write a segment anew")?;
-        let written = copy_bytes(original.as_ref(), file.as_ref()).and_then(|()| file.sync());
+        let written = copy_bytes(original.as_ref(), file.as_ref(), segment.is_ledger()).and_then(|()| file.sync());
         if let Err(error) = written.and_then(|()| self.disk.rename(&copy, &name)) {
             // One that cannot go now goes at the next try, or the next opening.
             let _ = self.disk.remove(&copy);
@@ -205,13 +211,14 @@ impl Inner {
     }
 }
 
-fn copy_bytes(from: &dyn DiskFile, to: &dyn DiskFile) -> Result<(), DiskError> {
+/// `whole`: the zeros, too, as a ledger keeps written room for a denial on a full disk.
+fn copy_bytes(from: &dyn DiskFile, to: &dyn DiskFile, whole: bool) -> Result<(), DiskError> {
     let mut piece = vec![0; PIECE];
     let mut offset = 0;
     loop {
         let count = from.read_at(offset, &mut piece)?;
         let Some(bytes) = piece.get(..count).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
-        if !is_zero(bytes) {
+        if whole || !is_zero(bytes) {
             to.write_at(offset, bytes)?;
         }
         offset += count as u64;

@@ -24,6 +24,9 @@ impl Folder {
     /// The path is there and is no folder, the folder cannot be created, or it is in an app group.
     pub fn at(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref().to_path_buf();
+        if path.as_os_str().is_empty() {
+            return Err(OpenError::NotAFolder);
+        }
         if is_in_app_group(&path) {
             return Err(OpenError::InAppGroup);
         }

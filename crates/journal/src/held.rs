@@ -1,18 +1,20 @@
 //! Records that wait in memory for a key store that is not ready: appended as soon as the key is there, gone with the
 //! process.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use zeroize::Zeroizing;
 
 use crate::append::Append;
-use crate::effects::KeyError;
+use crate::effects::{KeyError, Now};
 use crate::error::Error;
 use crate::journal::{Inner, Journal};
 use crate::names::{Domain, Expiry, Lane, RecordId};
 
 /// The most bytes of bodies that wait. Beyond it telemetry loses its oldest, and the other lanes are full.
 const MAX_HELD_BYTES: usize = 256 * 1024;
+/// What one counts beside its body.
+const EACH: usize = 128;
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +52,7 @@ struct Waiting {
 #[derive(Default)]
 pub(crate) struct Held {
     waiting: VecDeque<Waiting>,
-    bytes: usize,
-    /// Telemetry that found no room, ever.
+    /// Those that found no room, ended, or were for a key that is gone.
     pub(crate) dropped: u64,
 }
 
@@ -67,18 +68,26 @@ impl Held {
     /// Wipes those of a domain.
     pub(crate) fn forget(&mut self, domain: &Domain) {
         self.waiting.retain(|waiting| waiting.domain != *domain);
-        self.bytes = self.waiting.iter().map(|waiting| waiting.body.len()).sum();
     }
 
-    fn push(&mut self, append: &Append<'_>) -> Result<(), Error> {
-        while self.bytes + append.body.len() > MAX_HELD_BYTES {
+    fn bytes(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.body.len() + EACH).sum()
+    }
+
+    fn push(&mut self, append: &Append<'_>, now: &Now) -> Result<(), Error> {
+        if append.body.len() + EACH > MAX_HELD_BYTES {
+            return Err(Error::Full);
+        }
+        let before = self.waiting.len();
+        self.waiting.retain(|waiting| !waiting.expiry.is_over(now));
+        self.dropped += (before - self.waiting.len()) as u64;
+        while self.bytes() + append.body.len() + EACH > MAX_HELD_BYTES {
             let oldest = self.waiting.iter().position(|waiting| waiting.lane == Lane::Telemetry);
             let dropped = oldest.filter(|_| append.lane == Lane::Telemetry).and_then(|at| self.waiting.remove(at));
-            self.bytes -= dropped.ok_or(Error::Full)?.body.len();
+            dropped.ok_or(Error::Full)?;
             self.dropped += 1;
         }
         let body = Zeroizing::new(append.body.to_vec());
-        self.bytes += body.len();
         self.waiting.push_back(Waiting { domain: append.domain, lane: append.lane, expiry: append.expiry, body });
         Ok(())
     }
@@ -91,9 +100,11 @@ impl Journal {
     /// # Errors
     /// The disk failed; what was not appended still waits.
     pub fn append_held(&self) -> Result<u64, Error> {
-        let domains: Vec<Domain> = self.inner().held.waiting.iter().map(|waiting| waiting.domain).collect();
+        let domains: HashSet<Domain> = self.inner().held.waiting.iter().map(|waiting| waiting.domain).collect();
+        let domains: Vec<Domain> = domains.into_iter().collect();
         let mut inner = self.proven_with(&domains)?;
-        domains.iter().try_for_each(|domain| inner.append_held(domain))?;
+        let appended: Vec<_> = domains.iter().map(|domain| inner.append_held(domain)).collect();
+        appended.into_iter().collect::<Result<(), _>>()?;
         Ok(inner.held.count())
     }
 }
@@ -106,7 +117,8 @@ impl Inner {
     }
 
     pub(crate) fn hold(&mut self, append: &Append<'_>) -> Result<Appended, Error> {
-        self.held.push(append).map(|()| Appended::Held)
+        let now = self.effects.clock.now();
+        self.held.push(append, &now).map(|()| Appended::Held)
     }
 
     /// Appends what is held of a domain, in its order, if its key is there.
@@ -115,7 +127,9 @@ impl Inner {
             return Ok(());
         }
         if self.key_of(domain).is_err() {
+            let before = self.held.count();
             self.held.forget(domain);
+            self.held.dropped += before - self.held.count();
             return Ok(());
         }
         let now = self.effects.clock.now();
@@ -124,7 +138,9 @@ impl Inner {
         self.held.waiting = others;
         let mut appended = Ok(());
         while let Some(Waiting { lane, expiry, body, .. }) = of_domain.front() {
-            if !expiry.is_over(&now) {
+            if expiry.is_over(&now) {
+                self.held.dropped += 1;
+            } else {
                 appended =
                     self.seal_and_append(&Append { domain: *domain, lane: *lane, expiry: *expiry, body }).map(|_| ());
             }
@@ -136,7 +152,6 @@ impl Inner {
         // What is left goes before what the others wait for: its place among them does not matter.
         of_domain.append(&mut self.held.waiting);
         self.held.waiting = of_domain;
-        self.held.bytes = self.held.waiting.iter().map(|waiting| waiting.body.len()).sum();
         appended
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::bytes::{MAX_COUNT, is_zero};
 use crate::cipher::{Algorithm, Secret};
 use crate::cursor::CursorTable;
-use crate::effects::{Disk, DiskError, DiskLock, Effects, KeyError};
+use crate::effects::{Disk, DiskError, DiskLock, Effects, KeyError, Now};
 use crate::error::{At, Error, OpenError};
 use crate::held::Held;
 use crate::keys::{KeyTable, Slot};
@@ -128,6 +128,8 @@ pub(crate) struct Inner {
     /// Whether a thread is syncing files without the lock.
     pub(crate) flushing: bool,
     pub(crate) report: OpenReport,
+    /// When the store was opened.
+    pub(crate) opened: Now,
     /// The process that opened the store.
     pub(crate) process: u32,
     _lock: Box<dyn DiskLock>,
@@ -213,6 +215,7 @@ impl Journal {
             flushing: false,
             report: OpenReport::default(),
             effects: effects.clone(),
+            opened: effects.clock.now(),
             process: std::process::id(),
             _lock: lock,
         };
@@ -282,6 +285,11 @@ fn manifest_is_empty(disk: &dyn Disk, names: &[String]) -> bool {
     })
 }
 
+/// The number in a segment's name.
+fn id_of(name: &str) -> Option<u64> {
+    u64::from_str_radix(name, 16).ok().filter(|id| segment::name(*id).ends_with(&format!("/{name}")))
+}
+
 /// The files of the folder of segments, with their own headers where those can be read.
 pub(crate) struct Files {
     headers: BTreeMap<u64, Option<Header>>,
@@ -294,13 +302,13 @@ impl Files {
         let mut files = Self { headers: BTreeMap::new(), unknown: 0 };
         let names = disk.list("segments")?;
         for name in &names {
-            if name.strip_suffix(segment::COPY).is_some_and(|original| names.iter().any(|name| name == original)) {
+            let original = name.strip_suffix(segment::COPY).filter(|original| id_of(original).is_some());
+            if original.is_some_and(|original| names.iter().any(|name| name == original)) {
                 // A copy that was not finished holds nothing that its original does not; one that stays does no harm.
                 let _ = disk.remove(&format!("segments/{name}"));
                 continue;
             }
-            let id = u64::from_str_radix(name, 16).ok().filter(|id| segment::name(*id).ends_with(&format!("/{name}")));
-            let Some(id) = id else {
+            let Some(id) = id_of(name) else {
                 files.unknown += 1;
                 continue;
             };
@@ -424,6 +432,8 @@ impl Inner {
         destroyed.at("write the keys")?;
         for id in ids {
             self.cursors.forget(*id).at("write the cursors")?;
+            // One that was being written anew may have left its copy.
+            let _ = self.disk.remove(&segment::copy_name(*id));
             match self.disk.remove(&segment::name(*id)) {
                 Ok(()) | Err(DiskError::NotFound) => {}
                 Err(error) => return Err(Error::from_disk(error, "remove a segment")),

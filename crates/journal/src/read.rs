@@ -203,6 +203,9 @@ impl Plain {
 
 impl Inner {
     pub(crate) fn pending_of(&self, id: u64, segment: &Segment, endpoint: Label) -> u64 {
+        if segment.header.boxed_for().is_some_and(|of| of != endpoint) {
+            return 0;
+        }
         let up_to = self.cursors.up_to(id, endpoint).min(segment.next);
         let state = &self.manifest.state;
         let said = [state.delivered.get(&(id, endpoint)), state.refused.get(&(id, endpoint))];

@@ -5,7 +5,7 @@ use crate::effects::{KeyError, KeyState};
 use crate::error::{At, Error};
 use crate::journal::{Inner, Journal};
 use crate::keys::Slot;
-use crate::ledger::{AnchoredHead, last_anchored};
+use crate::ledger::{AnchoredHead, LedgerName, last_anchored};
 use crate::names::{Alias, Domain, Label};
 
 impl Journal {
@@ -31,24 +31,35 @@ impl Journal {
         inner.prove().map(|()| true)
     }
 
-    /// Begins an account's ledger anew, under a new essential domain of the next epoch, where the old one's key is gone. What
-    /// the old one says nobody can read any more; its last head that the anchor has comes back, for the first entry of the
-    /// new one to cite.
+    /// Begins an account's ledger anew, under a new essential domain of the next epoch, where the keys of all before are
+    /// gone. What those say nobody can read any more; [`Journal::last_head_before`] is for the first entry of the new one
+    /// to cite.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`] where the key is not gone; else as [`Journal::replace_lost_store_key`].
-    pub fn begin_ledger_anew(&self, account: Label) -> Result<Option<AnchoredHead>, Error> {
-        let old = self.proven()?.ledger_domain(account)?;
-        let alias = self.alias(&old).ok_or(Error::Key(KeyError::NotFound))?;
-        if !self.is_lost(&alias)? {
-            return Err(Error::AlreadyExists);
+    /// [`Error::AlreadyExists`] where a key is not gone: what somebody wrote into the key file must not have a ledger
+    /// abandoned that still verifies; else as [`Journal::replace_lost_store_key`].
+    pub fn begin_ledger_anew(&self, account: Label) -> Result<(), Error> {
+        let (old, aliases) = {
+            let inner = self.proven()?;
+            (inner.ledger_domain(account)?, inner.essential_aliases(account))
+        };
+        for alias in aliases {
+            if !self.is_lost(&alias)? {
+                return Err(Error::AlreadyExists);
+            }
         }
-        let last = last_anchored(&self.effects, account);
         // An epoch that the anchor knows is never given again, whatever the files say.
-        let epoch = old.epoch.max(last.map_or(0, |head| head.epoch)).saturating_add(1);
+        let anchored = last_anchored(&self.effects, account, u64::MAX).map_or(0, |head| head.epoch);
+        let epoch = old.epoch.max(anchored).saturating_add(1);
         self.create_domain(&Domain { epoch, ..old })?;
         self.inner().ledgers.remove(&account);
-        Ok(last)
+        Ok(())
+    }
+
+    /// The last head that the anchor has of the account's ledgers before this one.
+    #[must_use]
+    pub fn last_head_before(&self, ledger: &LedgerName) -> Option<AnchoredHead> {
+        last_anchored(&self.effects, ledger.account, ledger.epoch)
     }
 
     /// The domain of an account's newest ledger; the one that its first would have, where it has none.
@@ -70,6 +81,17 @@ impl Journal {
 }
 
 impl Inner {
+    /// The keys that the key file names for an account's ledgers.
+    fn essential_aliases(&self, account: Label) -> Vec<Alias> {
+        let of_account = self.table.live().filter_map(|slot| match slot {
+            Slot::Domain { domain, alias, .. } if (domain.account, domain.purpose) == (account, Label::ESSENTIAL) => {
+                Some(alias.clone())
+            }
+            _ => None,
+        });
+        of_account.collect()
+    }
+
     /// Destroys the slot in which a domain has an alias.
     fn forget_domain(&mut self, domain: &Domain, alias: &Alias) -> Result<(), Error> {
         let is_it = |slot: &Slot| matches!(slot, Slot::Domain { domain: d, alias: a, .. } if (d, a) == (domain, alias));

@@ -68,6 +68,11 @@ impl Header {
         out.0
     }
 
+    /// The endpoint for which alone it has boxes.
+    pub(crate) fn boxed_for(&self) -> Option<Label> {
+        if let Sealing::Boxed(target) = self.sealing { Some(target.endpoint) } else { None }
+    }
+
     /// Which segments one that follows takes the place of, when it is full.
     pub(crate) fn succession(&self) -> Succession {
         let target = if let Sealing::Boxed(target) = self.sealing { Some(target) } else { None };

@@ -271,6 +271,8 @@ impl Core {
         let epoch = self.state.purposes.get(purpose).map_or(0, |state| state.epoch);
         let domain = Domain { account: self.account, purpose: label, epoch };
         let in_flight = self.exchanges.cancel(&domain);
+        // Its keys, and what is held for them, go from memory whatever follows.
+        shared.journal.close_domain(&domain);
         // Where the marker cannot be written the entry may be; the gate is closed either way.
         let marked = shared.journal.mark_denied(&domain).is_ok();
         let mut what = self.erase_requests(shared, purpose)?;
@@ -361,7 +363,22 @@ impl Core {
             let label = self.label(&shared.journal, purpose)?;
             Ok((purpose.clone(), Domain { account: self.account, purpose: label, epoch: *epoch }, alias.clone()))
         });
-        ended.collect()
+        let mut ended = ended.collect::<Result<Vec<_>, Error>>()?;
+        // Proven denials of a ledger whose key is gone: this one does not know their epochs.
+        for domain in shared.journal.denied().into_iter().filter(|domain| domain.account == self.account) {
+            let purpose = shared.journal.label_name(domain.purpose).unwrap_or_default();
+            let epoch = self.state.purposes.get(&purpose).map_or(0, |state| state.epoch);
+            let is_known = self.state.to_shred.contains_key(&(purpose.clone(), domain.epoch));
+            let is_later = domain.epoch > epoch && domain.epoch != ANY_EPOCH;
+            if let Some(alias) = shared.journal.alias(&domain)
+                && is_later
+                && !is_known
+                && shared.journal.is_denial_proven(&domain)
+            {
+                ended.push((purpose, domain, alias));
+            }
+        }
+        Ok(ended)
     }
 
     /// Notes that the key of an ended epoch is gone, unless that is noted already.

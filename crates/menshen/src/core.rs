@@ -206,6 +206,14 @@ impl Core {
         }
         self.state = state;
         self.ledger = Ledger::Ready;
+        if contents.entries.is_empty() && contents.name.epoch > 1 {
+            // The first entry of a ledger that follows a lost one says so, whenever it comes to be written.
+            let last = journal.last_head_before(&contents.name).map(Into::into);
+            if let Err(error) = self.commit(shared, vec![What::BegunAnew { last }]) {
+                self.ledger = Ledger::Unreadable;
+                return Err(error);
+            }
+        }
         let adopted = self.adopt_policies(shared).and_then(|()| self.take_in_markers(shared));
         if let Err(error) = adopted {
             // Half of it would open what the other half closes.
@@ -225,19 +233,15 @@ impl Core {
         }
         use menshen_journal::{Error as Failed, KeyError};
         let replaced = shared.journal.replace_lost_store_key()?;
-        let anew = match shared.journal.begin_ledger_anew(self.account) {
-            Ok(last) => Some(What::BegunAnew { last: last.map(Into::into) }),
+        match shared.journal.begin_ledger_anew(self.account) {
+            Ok(()) => {}
             // Its key is there, or it never had one.
-            Err(Failed::AlreadyExists | Failed::Key(KeyError::NotFound)) => None,
+            Err(Failed::AlreadyExists | Failed::Key(KeyError::NotFound)) if replaced => {}
+            Err(Failed::AlreadyExists | Failed::Key(KeyError::NotFound)) => return Err(Error::KeyLost),
             Err(error) => return Err(error.into()),
-        };
-        if !replaced && anew.is_none() {
-            return Err(Error::KeyLost);
         }
         self.ledger = Ledger::Unreadable;
-        self.load(shared)?;
-        self.commit(shared, anew.into_iter().collect())?;
-        Ok(true)
+        self.load(shared).map(|()| true)
     }
 
     /// The accepted document governs; the app's own is pending where it is newer.
@@ -333,7 +337,12 @@ impl Core {
         // A statute lets nobody close what it demands.
         let is_statutory = self.is_statutory(purpose);
         let is_live = means.epoch == state.epoch && matches!(state.status, Status::Given { .. } | Status::Opened);
-        if is_live && !is_statutory {
+        // A ledger that was begun anew knows of no no: what stands in clear still says it.
+        let is_unknown = matches!(state.status, Status::NotAsked) && (is_any || means.epoch > state.epoch);
+        if is_unknown && !is_statutory {
+            let epoch = means.epoch;
+            self.commit(shared, vec![What::DeniedByMarker { purpose: purpose.to_owned(), epoch }])?;
+        } else if is_live && !is_statutory {
             if !is_any && shared.journal.is_denial_proven(&domain) {
                 // This store wrote it while its key was there: the withdrawal is completed without a question.
                 self.deny(shared, purpose, Refusal::Withdrawn)?;

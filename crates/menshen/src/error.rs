@@ -279,7 +279,7 @@ impl fmt::Display for Error {
             Self::WrongKey => f.write_str("the key is not the one that the store was sealed with; nothing was changed"),
             Self::KeyLost => f.write_str("the key that the store was sealed with is gone; what it sealed stays closed"),
             Self::Open { folder: Some(folder), cause } => write!(f, "cannot open `{}`: {cause}", folder.display()),
-            Self::Open { folder: None, cause } => write!(f, "cannot open the store: {cause}"),
+            Self::Open { folder: None, cause } => write!(f, "cannot open it: {cause}"),
             Self::StoreReadOnly => f.write_str("the store's folder is read-only; give it a writable one"),
             Self::StoreFull => f.write_str("the store or its disk is full; nothing that was there is lost"),
             Self::Io { operation } => write!(f, "the disk failed ({operation})"),

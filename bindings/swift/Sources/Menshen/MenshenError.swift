@@ -74,6 +74,7 @@ public struct MenshenError: Error, Equatable, Sendable {
     /// The path is not a folder.
     case notAFolder = "not-a-folder"
     /// The folder holds something that is not a store; nothing in it was touched.
+    case inAppGroup = "in-app-group"
     case notAStore = "not-a-store"
     /// A file or the disk failed.
     case io

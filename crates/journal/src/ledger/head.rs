@@ -126,9 +126,10 @@ pub struct AnchoredHead {
     pub root: Hash,
 }
 
-/// The last head of an account's newest ledger that the anchor has.
-pub(crate) fn last_anchored(effects: &Effects, account: Label) -> Option<AnchoredHead> {
-    let of_account = anchored(effects).into_iter().filter(|head| head.account == account.number());
+/// The last head that the anchor has of an account's ledgers below an epoch.
+pub(crate) fn last_anchored(effects: &Effects, account: Label, below: u64) -> Option<AnchoredHead> {
+    let is_it = |head: &Anchored| head.account == account.number() && head.epoch < below;
+    let of_account = anchored(effects).into_iter().filter(is_it);
     let last = of_account.max_by_key(|head| head.epoch)?;
     Some(AnchoredHead { epoch: last.epoch, size: last.size, root: last.root })
 }

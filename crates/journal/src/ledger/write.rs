@@ -19,6 +19,8 @@ use crate::names::{Domain, Label};
 use crate::segment::{LedgerRun, Mark, aad};
 use ring::signature::Ed25519KeyPair;
 
+/// A ledger's segment that is as long is followed by another: one that has to be written anew fits into the reserve.
+const LEDGER_BYTES: u64 = 64 * 1024;
 /// The longest statement or payload.
 const MAX_HALF: usize = MAX_RECORD_BYTES / 4;
 
@@ -283,7 +285,7 @@ impl Inner {
             && let Some(segment) = self.segments.get(&id)
             && segment.clean
             && !segment.suspect
-            && !segment.is_full(&self.options)
+            && segment.end < LEDGER_BYTES.min(self.options.segment_bytes)
         {
             if segment.run.is_none() || segment.file.is_none() {
                 self.begin_run(id, tail.tree.size)?;

@@ -114,6 +114,7 @@ enum class ErrorCode(val id: String) {
     NOT_A_FOLDER("not-a-folder"),
 
     /** The folder holds something that is not a store; nothing in it was touched. */
+    IN_APP_GROUP("in-app-group"),
     NOT_A_STORE("not-a-store"),
 
     /** The disk failed. */

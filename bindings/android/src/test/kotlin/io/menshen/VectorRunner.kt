@@ -172,7 +172,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             "identifier" -> identifier(step)
             "withdraw" -> withdraw(step.text("purpose"))
             "maintain" -> maintain()
-            "replace-lost-key" -> mapOf("replaced" to session.replaceLostKey())
+            "replace-lost-key" -> mapOf("replaced" to runBlocking { session.replaceLostKey() })
             "purposes" -> mapOf("allowed" to session.purposes().filter { it.allowed }.map { it.purpose })
             "upload" -> upload(step)
             // No upload has the number 0.
