@@ -13,6 +13,7 @@ use hpke::{Kem, Serializable};
 use menshen_journal::simulated::{Fault, PowerLoss};
 use menshen_journal::*;
 use std::collections::HashSet;
+use std::sync::Arc;
 use support::*;
 
 fn server(seed: u8) -> ([u8; 32], ServerKey) {
