@@ -174,3 +174,19 @@ fn nothing_is_chained_to_entries_that_a_power_loss_could_take() {
         assert_eq!(journal.ledger_read(account).unwrap().verdict, Verdict::Sound, "an error at operation {at}");
     }
 }
+
+#[test]
+fn a_ledger_that_was_left_whole_and_marked_is_not_written_anew() {
+    let bench = Bench::new();
+    let account = essential(&bench.open().unwrap());
+    let mut written = Vec::new();
+    for _ in 0..6 {
+        let before = bench.disk.totals().0;
+        let journal = bench.open().unwrap();
+        journal.ledger_append(account, &entries([&[7; 2000]])).unwrap();
+        journal.ledger_checkpoint(account, b"state").unwrap();
+        written.push(bench.disk.totals().0 - before);
+    }
+    // The first also keeps room for a denial; each later one writes its own batch and no more.
+    assert!(written[1..].iter().all(|bytes| *bytes < 12_000), "{written:?}");
+}
