@@ -95,7 +95,9 @@ impl Report {
             ));
         }
         if json {
-            say(&self.json().to_string());
+            // Whoever reads it has to know whether it is there.
+            let mut out = std::io::stdout();
+            writeln!(out, "{}", self.json()).and_then(|()| out.flush())?;
         }
         self.verdict()
     }

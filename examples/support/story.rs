@@ -91,15 +91,16 @@ struct Arguments {
 pub(crate) fn main(app: &App) -> ExitCode {
     let locales = locales(app);
     let mut arguments = Arguments { json: false, interactive: false, locale: "en".to_owned() };
-    let mut given = std::env::args().skip(1);
+    // A path in them need not be text.
+    let mut given = std::env::args_os().skip(1);
     while let Some(argument) = given.next() {
-        match argument.as_str() {
+        match argument.to_string_lossy().as_ref() {
             "--json" => arguments.json = true,
             "--interactive" => arguments.interactive = true,
-            "--locale" => arguments.locale = given.next().unwrap_or_default(),
+            "--locale" => arguments.locale = given.next().unwrap_or_default().to_string_lossy().into_owned(),
             // The child that step 6 kills is the same program.
             "--record-until-killed" => {
-                let folder = PathBuf::from(given.next().unwrap_or_default());
+                let Some(folder) = given.next().map(PathBuf::from) else { return ExitCode::from(2) };
                 return finish(storing::record_until_killed(app, &folder));
             }
             "--help" => {

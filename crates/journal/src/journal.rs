@@ -144,6 +144,16 @@ impl Journal {
     pub fn open(effects: Effects, options: Options) -> Result<Self, OpenError> {
         let disk = Arc::clone(&effects.disk);
         let names = disk.list("").opening("list the folder")?;
+        let opened = Self::open_listed(effects, options, &names);
+        if opened.as_ref().err() == Some(&OpenError::NotAStore) && !names.iter().any(|name| name == "lock") {
+            // Nothing of ours stays in what is somebody else's.
+            let _ = disk.remove("lock");
+        }
+        opened
+    }
+
+    fn open_listed(effects: Effects, options: Options, names: &[String]) -> Result<Self, OpenError> {
+        let disk = Arc::clone(&effects.disk);
         let is_ours = |name: &String| {
             matches!(name.as_str(), "keys" | "cursor" | "segments" | "reserve")
                 || manifest::number_of(name).is_some()

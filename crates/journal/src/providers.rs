@@ -63,7 +63,9 @@ impl FileKeys {
         let mut key = Zeroizing::new([0; 32]);
         match file.read_at(0, key.as_mut()) {
             Ok(32) => Ok(key),
-            _ => Err(KeyError::Suspect),
+            // Cut: what is left is another key, and no waiting brings it back.
+            Ok(_) => Err(KeyError::Refused),
+            Err(_) => Err(KeyError::Suspect),
         }
     }
 }

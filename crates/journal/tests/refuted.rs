@@ -476,5 +476,20 @@ fn a_folder_in_the_place_of_a_file_is_no_store_and_an_empty_path_no_folder() {
         marker_disks: Vec::new(),
     };
     assert_eq!(Journal::open(effects, Options::default()).err(), Some(OpenError::NotAStore));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing of ours stays in it");
     assert_eq!(Folder::at("").err(), Some(OpenError::NotAFolder));
+}
+
+#[test]
+fn a_key_file_that_was_cut_is_another_key_and_nothing_that_comes_back_by_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = FileKeys::at(folder.path()).unwrap();
+    let alias = Alias::parse("menshen-00112233445566778899aabbccddeeff").unwrap();
+    keys.create(&alias).unwrap();
+    let sealed = keys.wrap(&alias, &[7; 32], b"context").unwrap();
+    assert_eq!(keys.unwrap(&alias, &sealed, b"context").unwrap()[..], [7; 32]);
+    for length in [0, 31] {
+        std::fs::write(folder.path().join(alias.as_str()), vec![1; length]).unwrap();
+        assert_eq!(keys.unwrap(&alias, &sealed, b"context"), Err(KeyError::Refused));
+    }
 }
