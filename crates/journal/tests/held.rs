@@ -94,11 +94,11 @@ fn memory_is_bounded_telemetry_loses_its_oldest_and_the_outbox_is_full() {
     let bench = Bench::new();
     let (journal, analytics) = reopened(&bench);
     for n in 0..5_u8 {
-        assert_eq!(append(&bench, &journal, analytics, &vec![n; 64 * 1024]), Ok(Appended::Held));
+        assert_eq!(append(&bench, &journal, analytics, &vec![n; 60 * 1024]), Ok(Appended::Held));
     }
     let health = journal.health();
     assert_eq!((health.held, health.dropped), (4, 1));
-    let item = Append { domain: analytics, lane: Lane::Outbox, expiry: Expiry::never(), body: &[9] };
+    let item = Append { domain: analytics, lane: Lane::Outbox, expiry: Expiry::never(), body: &[9; 20 * 1024] };
     assert_eq!(journal.append(&item), Err(Error::Full));
     bench.keys.set_state(KeyState::Ready);
     assert_eq!(journal.append_held(), Ok(0));
