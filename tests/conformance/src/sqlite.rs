@@ -78,6 +78,8 @@ pub struct SqliteStore {
     open: HashMap<Domain, Sealer>,
     closed: HashSet<Domain>,
     held: VecDeque<Waiting>,
+    /// Held records that ended, or whose key is gone, since the store was opened.
+    held_lost: u64,
     next: u64,
     /// Of all sealed bodies.
     bytes: u64,
@@ -118,7 +120,7 @@ impl SqliteStore {
         let keys = Arc::new(devices.keys.clone());
         let cap_bytes = devices.cap_bytes;
         let (open, closed, held) = (HashMap::new(), HashSet::new(), VecDeque::new());
-        let mut store = Self { connection, keys, clock, cap_bytes, open, closed, held, next: 0, bytes: 0 };
+        let mut store = Self { connection, keys, clock, cap_bytes, open, closed, held, held_lost: 0, next: 0, bytes: 0 };
         store.next = store.number("SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence", []);
         store.weigh();
         Ok(store)
@@ -213,6 +215,7 @@ impl SqliteStore {
         (of_domain, self.held) = held.into_iter().partition(|waiting| waiting.domain == *domain);
         while let Some(waiting) = of_domain.pop_front() {
             if is_lost || waiting.life.is_over(&now) {
+                self.held_lost += 1;
                 continue;
             }
             if let Err(error) = self.insert(&waiting) {
@@ -311,10 +314,14 @@ impl RecordStore for SqliteStore {
             return Err(Error::TooLarge { limit: MAX_RECORD_BYTES });
         }
         let domain = record.domain;
-        self.append_held_of(&domain)?;
+        // What does not fit goes on waiting, and is in nobody's way.
+        let _ = self.append_held_of(&domain);
         let life = Life::of(record.lives_ms, &self.clock.now());
         let waiting = Waiting { domain, lane: record.lane, life, body: record.body.to_vec() };
         if self.is_waiting(&domain) {
+            let (before, now) = (self.held.len(), self.clock.now());
+            self.held.retain(|waiting| !waiting.life.is_over(&now));
+            self.held_lost += (before - self.held.len()) as u64;
             self.held.push_back(waiting);
             return Ok(Appended::Held);
         }
@@ -433,7 +440,7 @@ impl RecordStore for SqliteStore {
         Health {
             bytes: self.bytes,
             held: self.held.len() as u64,
-            dropped: self.number("SELECT count FROM dropped", []),
+            dropped: self.number("SELECT count FROM dropped", []) + self.held_lost,
             quarantined: self.number("SELECT count(*) FROM passed WHERE refused = 1", []),
         }
     }
