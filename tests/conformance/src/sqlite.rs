@@ -120,7 +120,8 @@ impl SqliteStore {
         let keys = Arc::new(devices.keys.clone());
         let cap_bytes = devices.cap_bytes;
         let (open, closed, held) = (HashMap::new(), HashSet::new(), VecDeque::new());
-        let mut store = Self { connection, keys, clock, cap_bytes, open, closed, held, held_lost: 0, next: 0, bytes: 0 };
+        let mut store =
+            Self { connection, keys, clock, cap_bytes, open, closed, held, held_lost: 0, next: 0, bytes: 0 };
         store.next = store.number("SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence", []);
         store.weigh();
         Ok(store)
