@@ -134,6 +134,9 @@ struct Life {
     keys: FailingKeys,
     journal: Option<Arc<Journal>>,
     kept: Vec<Vec<u8>>,
+    /// What was not appended at once.
+    held: Vec<Vec<u8>>,
+    puts: usize,
     batches: usize,
     withdrawn: u64,
 }
@@ -145,7 +148,7 @@ impl Life {
     fn new(seed: u64) -> Self {
         let world = World::new(seed);
         let keys = FailingKeys::new(world.keys.clone());
-        Self { world, keys, journal: None, kept: Vec::new(), batches: 0, withdrawn: 0 }
+        Self { world, keys, journal: None, kept: Vec::new(), held: Vec::new(), puts: 0, batches: 0, withdrawn: 0 }
     }
 
     fn journal(&mut self) -> Arc<Journal> {
@@ -172,10 +175,13 @@ impl Life {
             1 => _ = domain(journal, "kept"),
             2 => _ = essential(journal),
             3 | 4 => {
-                let body = vec![3 + point as u8; 20 + self.kept.len()];
+                self.puts += 1;
+                let body = [&(self.puts as u32).to_le_bytes()[..], &[3 + point as u8; 20]].concat();
                 let put = domain(journal, "kept").and_then(|domain| put(&world, journal, domain, &body));
-                if put.is_ok() {
-                    self.kept.push(body);
+                match put {
+                    Ok(_) => self.kept.push(body),
+                    // It may be held, and is appended once the key is there.
+                    Err(_) => self.held.push(body),
                 }
             }
             5 => {
@@ -216,14 +222,15 @@ impl Life {
     fn check(&mut self) {
         self.keys.set(None);
         self.journal = None;
-        let expected = self.kept.clone();
+        let (expected, held) = (self.kept.clone(), self.held.clone());
         let (batches, withdrawn) = (self.batches, self.withdrawn);
         let journal = &*self.journal();
         journal.unlock().unwrap_or_else(|error| panic!("unlock: {error:?}"));
         let one = endpoint(journal).unwrap();
         let kept = domain_of(journal, "kept").unwrap();
         let found = read(journal, one, &[kept]).map(|batch| bodies(&batch));
-        assert_eq!(found, Ok(expected), "the records");
+        let at_once = found.map(|found| found.into_iter().filter(|body| !held.contains(body)).collect::<Vec<_>>());
+        assert_eq!(at_once, Ok(expected), "the records");
         if batches > 0 {
             let account = guest(journal).unwrap();
             let contents = journal.ledger_read(account).unwrap_or_else(|error| panic!("the ledger: {error:?}"));

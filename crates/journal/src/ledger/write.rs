@@ -243,6 +243,8 @@ impl Inner {
         }
         segment.end += out.len() as u64;
         segment.unsynced = false;
+        // Entries of a batch that was not finished may stand there; they do not count.
+        segment.next = tail.tree.size;
         let mark = segment.mark();
         self.bytes += out.len() as u64;
         tail.since_checkpoint = 0;
