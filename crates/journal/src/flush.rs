@@ -72,13 +72,14 @@ impl Journal {
 
 impl Inner {
     fn begin_flush(&mut self) -> Result<Flush, Error> {
+        // A sync proves nothing of a ledger that an earlier process left: it is written anew.
+        let inherited = |segment: &&mut Segment| segment.is_ledger() && segment.unsynced && segment.run.is_none();
+        self.segments.values_mut().filter(inherited).for_each(|segment| segment.suspect = true);
         let rewritten = self.rewrite_suspects();
         let manifest = self.manifest.begin_sync().at("sync the manifest")?;
         let mut segments = Vec::new();
         let mut failed = None;
-        // A sync proves nothing of a ledger that an earlier process left: it is written anew before its next batch.
-        let wanted =
-            |segment: &Segment| segment.unsynced && !segment.suspect && !(segment.is_ledger() && segment.run.is_none());
+        let wanted = |segment: &Segment| segment.unsynced && !segment.suspect;
         for (id, segment) in self.segments.iter_mut().filter(|(_, segment)| wanted(segment)) {
             let file = match &segment.file {
                 Some(file) => Arc::clone(file),
