@@ -4,17 +4,8 @@
 mod support;
 
 use menshen_journal::simulated::{Fault, PowerLoss};
-use menshen_journal::{DiskError, Domain, Error, Journal, Label, LabelKind, Verdict};
+use menshen_journal::{DiskError, Error, Verdict};
 use support::*;
-
-fn essential(journal: &Journal) -> Label {
-    let account = journal.label(LabelKind::Account, "guest").unwrap();
-    let domain = Domain { account, purpose: Label::ESSENTIAL, epoch: 1 };
-    if journal.alias(&domain).is_none() {
-        journal.create_domain(&domain).unwrap();
-    }
-    account
-}
 
 #[test]
 fn a_record_of_a_segment_that_was_being_written_anew_is_there_once() {
@@ -123,7 +114,7 @@ fn a_batch_of_the_ledger_goes_behind_the_newest_segment_even_where_an_older_one_
     for at in 0..20 {
         let bench = Bench::new();
         let journal = bench.open().unwrap();
-        let account = essential(&journal);
+        let account = essential(&journal).account;
         journal.ledger_append(account, &entries([b"one", b"two"])).unwrap();
         drop(journal);
         // Where the run of this opening cannot be begun, its batch has a segment of its own.
@@ -160,7 +151,7 @@ fn nothing_is_chained_to_entries_that_a_power_loss_could_take() {
     for at in 0..8 {
         let bench = Bench::new();
         let journal = bench.open().unwrap();
-        let account = essential(&journal);
+        let account = essential(&journal).account;
         journal.ledger_append(account, &entries([b"one"])).unwrap();
         bench.disk.set_fault(Some(Fault::From(at, DiskError::Io)));
         let _ = journal.ledger_append(account, &entries([b"two"]));
@@ -178,7 +169,7 @@ fn nothing_is_chained_to_entries_that_a_power_loss_could_take() {
 #[test]
 fn a_ledger_that_was_left_whole_and_marked_is_not_written_anew() {
     let bench = Bench::new();
-    let account = essential(&bench.open().unwrap());
+    let account = essential(&bench.open().unwrap()).account;
     let mut written = Vec::new();
     for _ in 0..6 {
         let before = bench.disk.totals().0;

@@ -5,51 +5,9 @@ mod support;
 
 use std::collections::HashSet;
 
-use hpke::{Kem, Serializable};
 use menshen_journal::simulated::PowerLoss;
-use menshen_journal::{
-    Append, Appended, BoxTo, Boxed, BoxedBatch, Domain, Error, Expiry, Journal, KeyState, Label, LabelKind, Lane, Read,
-    ServerKey, Shredding,
-};
+use menshen_journal::{Append, Appended, BoxTo, Boxed, Error, Expiry, KeyState, LabelKind, Lane, ServerKey, Shredding};
 use support::*;
-
-/// A server's secret key and its public one.
-fn server(seed: u8) -> ([u8; 32], ServerKey) {
-    let (secret, public) = hpke::kem::X25519HkdfSha256::derive_keypair(&[seed; 32]);
-    (secret.to_bytes().into(), ServerKey(public.to_bytes().into()))
-}
-
-fn event(journal: &Journal) -> Label {
-    journal.label(LabelKind::Purpose, "an event").unwrap()
-}
-
-fn box_to(journal: &Journal, key: ServerKey) -> BoxTo {
-    BoxTo { endpoint: endpoint(journal), event: event(journal), key }
-}
-
-/// A store whose own key is there, and a domain whose key is not.
-fn not_ready(bench: &Bench) -> (Journal, Domain) {
-    let journal = bench.open().unwrap();
-    let analytics = domain(&journal, "analytics").unwrap();
-    put(bench, &journal, analytics, b"before").unwrap();
-    drop(journal);
-    let journal = bench.open().unwrap();
-    journal.unlock().unwrap();
-    bench.keys.set_state(KeyState::NotYet);
-    (journal, analytics)
-}
-
-fn append(bench: &Bench, journal: &Journal, domain: Domain, body: &[u8], to: &BoxTo) -> Result<Appended, Error> {
-    let append = Append { domain, lane: Lane::Telemetry, expiry: bench.expiry(), body };
-    journal.append_or_box(&append, to)
-}
-
-fn read_boxed(journal: &Journal, endpoint: Label, domain: Domain) -> BoxedBatch {
-    let skip = HashSet::new();
-    let lane = Lane::Telemetry;
-    let read = Read { endpoint, lane, domains: &[domain], max_records: 100, max_bytes: 1 << 20, skip: &skip };
-    journal.read_boxed(&read).unwrap()
-}
 
 fn opened(boxes: &[Boxed], secret: &[u8; 32]) -> Vec<Vec<u8>> {
     boxes.iter().map(|boxed| boxed.open(secret).unwrap().to_vec()).collect()
@@ -61,9 +19,9 @@ fn a_record_is_boxed_only_while_its_key_is_not_ready() {
     let (journal, analytics) = not_ready(&bench);
     let (secret, key) = server(1);
     let to = box_to(&journal, key);
-    assert!(matches!(append(&bench, &journal, analytics, b"boxed", &to), Ok(Appended::Buffered(_))));
+    assert!(matches!(append_or_box(&bench, &journal, analytics, b"boxed", &to), Ok(Appended::Buffered(_))));
     bench.keys.set_state(KeyState::Ready);
-    assert!(matches!(append(&bench, &journal, analytics, b"sealed here", &to), Ok(Appended::Buffered(_))));
+    assert!(matches!(append_or_box(&bench, &journal, analytics, b"sealed here", &to), Ok(Appended::Buffered(_))));
     let boxes = read_boxed(&journal, to.endpoint, analytics).boxes;
     assert_eq!(opened(&boxes, &secret), [b"boxed"]);
     assert_eq!((boxes[0].event, boxes[0].key), (to.event, key.id()));
@@ -77,7 +35,7 @@ fn a_box_opens_for_its_server_only_and_only_as_it_was_written() {
     let (journal, analytics) = not_ready(&bench);
     let (secret, key) = server(1);
     let to = box_to(&journal, key);
-    append(&bench, &journal, analytics, b"for one server", &to).unwrap().id().unwrap();
+    append_or_box(&bench, &journal, analytics, b"for one server", &to).unwrap().id().unwrap();
     let boxed = read_boxed(&journal, to.endpoint, analytics).boxes.remove(0);
     assert!(boxed.open(&secret).is_some());
     assert!(boxed.open(&server(2).0).is_none());
@@ -104,7 +62,7 @@ fn a_box_survives_power_loss_and_the_loss_of_the_key() {
     let (secret, key) = server(1);
     let to = box_to(&journal, key);
     for body in [&b"one"[..], b"two"] {
-        append(&bench, &journal, analytics, body, &to).unwrap().id().unwrap();
+        append_or_box(&bench, &journal, analytics, body, &to).unwrap().id().unwrap();
     }
     journal.sync().unwrap();
     drop(journal);
@@ -124,7 +82,7 @@ fn nothing_on_the_device_opens_a_box() {
     let (journal, analytics) = not_ready(&bench);
     let (_, key) = server(1);
     let to = box_to(&journal, key);
-    append(&bench, &journal, analytics, b"a value that only the server reads", &to).unwrap().id().unwrap();
+    append_or_box(&bench, &journal, analytics, b"a value that only the server reads", &to).unwrap().id().unwrap();
     drop(journal);
     bench.keys.set_state(KeyState::Ready);
     // Whoever has every file and every key of the device reads what was sealed here, and not the box.
@@ -145,7 +103,7 @@ fn two_boxes_of_the_same_content_share_no_key() {
     let (journal, analytics) = not_ready(&bench);
     let to = box_to(&journal, server(1).1);
     for _ in 0..50 {
-        append(&bench, &journal, analytics, b"the same", &to).unwrap().id().unwrap();
+        append_or_box(&bench, &journal, analytics, b"the same", &to).unwrap().id().unwrap();
     }
     let boxes = read_boxed(&journal, to.endpoint, analytics).boxes;
     let keys: HashSet<[u8; 32]> = boxes.iter().map(|boxed| boxed.encapsulated).collect();
@@ -163,7 +121,7 @@ fn boxes_of_other_endpoints_events_and_keys_stand_in_segments_of_their_own() {
     let other_endpoint = BoxTo { endpoint: journal.label(LabelKind::Endpoint, "another").unwrap(), ..to };
     let segments = journal.health().segments;
     for target in [to, other_key, other_event, other_endpoint, to] {
-        append(&bench, &journal, analytics, b"one", &target).unwrap().id().unwrap();
+        append_or_box(&bench, &journal, analytics, b"one", &target).unwrap().id().unwrap();
     }
     assert_eq!(journal.health().segments, segments + 4);
     assert_eq!(read_boxed(&journal, to.endpoint, analytics).boxes.len(), 4);
@@ -177,7 +135,7 @@ fn an_acknowledged_box_is_not_offered_again_and_its_segment_goes() {
     let to = box_to(&journal, server(1).1);
     let ids: Vec<_> = [&b"one"[..], b"two", b"three"]
         .iter()
-        .map(|body| append(&bench, &journal, analytics, body, &to).unwrap().id().unwrap())
+        .map(|body| append_or_box(&bench, &journal, analytics, body, &to).unwrap().id().unwrap())
         .collect();
     journal.acknowledge(to.endpoint, &[ids[1]]).unwrap();
     drop(journal);
@@ -198,9 +156,9 @@ fn a_no_takes_the_boxes_too() {
     let bench = Bench::new();
     let (journal, analytics) = not_ready(&bench);
     let to = box_to(&journal, server(1).1);
-    append(&bench, &journal, analytics, b"one", &to).unwrap().id().unwrap();
+    append_or_box(&bench, &journal, analytics, b"one", &to).unwrap().id().unwrap();
     journal.close_domain(&analytics);
-    assert_eq!(append(&bench, &journal, analytics, b"two", &to), Err(Error::Closed));
+    assert_eq!(append_or_box(&bench, &journal, analytics, b"two", &to), Err(Error::Closed));
     bench.keys.set_state(KeyState::Ready);
     assert_eq!(journal.shred(&analytics), Ok(Shredding::Done));
     assert!(read_boxed(&journal, to.endpoint, analytics).boxes.is_empty());
@@ -212,7 +170,7 @@ fn a_box_is_not_sent_once_it_may_have_ended_and_one_that_would_end_at_once_is_he
     let bench = Bench::new();
     let (journal, analytics) = not_ready(&bench);
     let to = box_to(&journal, server(1).1);
-    append(&bench, &journal, analytics, b"eight days", &to).unwrap().id().unwrap();
+    append_or_box(&bench, &journal, analytics, b"eight days", &to).unwrap().id().unwrap();
     bench.clock.advance(6 * DAY_MS);
     assert_eq!(read_boxed(&journal, to.endpoint, analytics).boxes.len(), 1);
     bench.clock.advance(2 * DAY_MS - 1);
@@ -230,7 +188,7 @@ fn a_server_key_that_is_none_seals_nothing() {
     let bench = Bench::new();
     let (journal, analytics) = not_ready(&bench);
     let to = box_to(&journal, ServerKey([0; 32]));
-    assert_eq!(append(&bench, &journal, analytics, b"one", &to), Err(Error::BadServerKey));
+    assert_eq!(append_or_box(&bench, &journal, analytics, b"one", &to), Err(Error::BadServerKey));
     assert!(read_boxed(&journal, to.endpoint, analytics).boxes.is_empty());
 }
 
@@ -241,7 +199,7 @@ fn a_flipped_byte_costs_one_box() {
     let (secret, key) = server(1);
     let to = box_to(&journal, key);
     for body in [&b"one"[..], b"two", b"three"] {
-        append(&bench, &journal, analytics, body, &to).unwrap().id().unwrap();
+        append_or_box(&bench, &journal, analytics, body, &to).unwrap().id().unwrap();
     }
     drop(journal);
     bench.keys.set_state(KeyState::Ready);

@@ -3,29 +3,13 @@
 
 mod support;
 
-use menshen_journal::{Append, Appended, Domain, Error, Expiry, Journal, KeyState, Lane};
+use menshen_journal::{Append, Appended, Error, Expiry, KeyState, Lane};
 use support::*;
-
-/// A store that was used before, its own key there, and a domain whose key was not needed yet.
-fn reopened(bench: &Bench) -> (Journal, Domain) {
-    let journal = bench.open().unwrap();
-    let analytics = domain(&journal, "analytics").unwrap();
-    put(bench, &journal, analytics, b"before").unwrap();
-    drop(journal);
-    let journal = bench.open().unwrap();
-    journal.unlock().unwrap();
-    bench.keys.set_state(KeyState::NotYet);
-    (journal, analytics)
-}
-
-fn append(bench: &Bench, journal: &Journal, domain: Domain, body: &[u8]) -> Result<Appended, Error> {
-    journal.append(&Append { domain, lane: Lane::Telemetry, expiry: bench.expiry(), body })
-}
 
 #[test]
 fn records_are_held_and_appended_in_their_order_once_the_key_is_there() {
     let bench = Bench::new();
-    let (journal, analytics) = reopened(&bench);
+    let (journal, analytics) = not_ready(&bench);
     assert_eq!(append(&bench, &journal, analytics, b"one"), Ok(Appended::Held));
     bench.keys.set_state(KeyState::Suspect);
     assert_eq!(append(&bench, &journal, analytics, b"two"), Ok(Appended::Held));
@@ -40,7 +24,7 @@ fn records_are_held_and_appended_in_their_order_once_the_key_is_there() {
 #[test]
 fn what_is_held_is_sealed_by_no_later_call_than_the_one_that_asks_for_it() {
     let bench = Bench::new();
-    let (journal, analytics) = reopened(&bench);
+    let (journal, analytics) = not_ready(&bench);
     assert_eq!(append(&bench, &journal, analytics, b"one"), Ok(Appended::Held));
     bench.keys.set_state(KeyState::Ready);
     assert_eq!(journal.append_held(), Ok(0));
@@ -50,7 +34,7 @@ fn what_is_held_is_sealed_by_no_later_call_than_the_one_that_asks_for_it() {
 #[test]
 fn nothing_of_what_is_held_is_on_disk() {
     let bench = Bench::new();
-    let (journal, analytics) = reopened(&bench);
+    let (journal, analytics) = not_ready(&bench);
     let before = bench.disk.used();
     assert_eq!(append(&bench, &journal, analytics, b"a body nobody may read"), Ok(Appended::Held));
     let found = |disk: &menshen_journal::simulated::SimulatedDisk| {
@@ -66,13 +50,13 @@ fn nothing_of_what_is_held_is_on_disk() {
 #[test]
 fn a_closed_domain_and_a_lost_key_wipe_what_is_held() {
     let bench = Bench::new();
-    let (journal, analytics) = reopened(&bench);
+    let (journal, analytics) = not_ready(&bench);
     assert_eq!(append(&bench, &journal, analytics, b"one"), Ok(Appended::Held));
     journal.close_domain(&analytics);
     assert_eq!(journal.health().held, 0);
 
     let bench = Bench::new();
-    let (journal, analytics) = reopened(&bench);
+    let (journal, analytics) = not_ready(&bench);
     assert_eq!(append(&bench, &journal, analytics, b"one"), Ok(Appended::Held));
     bench.keys.set_state(KeyState::Lost);
     assert_eq!(journal.append_held(), Ok(0));
@@ -81,7 +65,7 @@ fn a_closed_domain_and_a_lost_key_wipe_what_is_held() {
 #[test]
 fn what_ended_while_it_was_held_is_never_sealed() {
     let bench = Bench::new();
-    let (journal, analytics) = reopened(&bench);
+    let (journal, analytics) = not_ready(&bench);
     assert_eq!(append(&bench, &journal, analytics, b"one"), Ok(Appended::Held));
     bench.clock.advance(8 * DAY_MS);
     bench.keys.set_state(KeyState::Ready);
@@ -92,7 +76,7 @@ fn what_ended_while_it_was_held_is_never_sealed() {
 #[test]
 fn memory_is_bounded_telemetry_loses_its_oldest_and_the_outbox_is_full() {
     let bench = Bench::new();
-    let (journal, analytics) = reopened(&bench);
+    let (journal, analytics) = not_ready(&bench);
     for n in 0..5_u8 {
         assert_eq!(append(&bench, &journal, analytics, &vec![n; 60 * 1024]), Ok(Appended::Held));
     }
@@ -109,7 +93,7 @@ fn memory_is_bounded_telemetry_loses_its_oldest_and_the_outbox_is_full() {
 #[test]
 fn what_the_disk_does_not_take_goes_on_waiting() {
     let bench = Bench::new();
-    let (journal, analytics) = reopened(&bench);
+    let (journal, analytics) = not_ready(&bench);
     for body in [b"one", b"two"] {
         assert_eq!(append(&bench, &journal, analytics, body), Ok(Appended::Held));
     }
@@ -126,7 +110,7 @@ fn what_the_disk_does_not_take_goes_on_waiting() {
 #[test]
 fn a_synced_append_says_what_it_reached() {
     let bench = Bench::new();
-    let (journal, analytics) = reopened(&bench);
+    let (journal, analytics) = not_ready(&bench);
     let record = Append { domain: analytics, lane: Lane::Telemetry, expiry: bench.expiry(), body: b"one" };
     assert_eq!(journal.append_synced(&record), Ok(Appended::Held));
     bench.keys.set_state(KeyState::Ready);

@@ -3,12 +3,8 @@
 
 mod support;
 
-use menshen_journal::{Alias, Domain, Error, Journal, KeyError, KeyProvider, KeyState, Label, LabelKind, Verdict};
+use menshen_journal::{Alias, Error, KeyError, KeyProvider, KeyState, Verdict};
 use support::*;
-
-fn essential(journal: &Journal) -> Domain {
-    Domain { account: journal.label(LabelKind::Account, "guest").unwrap(), purpose: Label::ESSENTIAL, epoch: 1 }
-}
 
 /// A store with two records, one of them acknowledged, a ledger of two batches, and everything synced.
 fn used(bench: &Bench) -> (Alias, Alias) {
@@ -21,7 +17,6 @@ fn used(bench: &Bench) -> (Alias, Alias) {
     let first = read(&journal, endpoint(&journal), &[analytics]).records[0].id;
     journal.acknowledge(endpoint(&journal), &[first]).unwrap();
     let essential = essential(&journal);
-    journal.create_domain(&essential).unwrap();
     for _ in 0..2 {
         journal.ledger_append(essential.account, &entries([b"entry"])).unwrap();
     }

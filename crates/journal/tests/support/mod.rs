@@ -4,10 +4,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use hpke::{Kem, Serializable};
 use menshen_journal::simulated::{MemoryAnchor, SeededRandomness, SimulatedClock, SimulatedDisk};
 use menshen_journal::{
-    Append, Batch, Domain, Effects, Error, Expiry, Journal, KeyError, Label, LabelKind, Lane, MemoryKeys, NewEntry,
-    OpenError, Options, Read, RecordId, SystemRandomness,
+    Append, Appended, Batch, BoxTo, BoxedBatch, Domain, Effects, Error, Expiry, Journal, KeyError, KeyState, Label,
+    LabelKind, Lane, MemoryKeys, NewEntry, OpenError, Options, Read, RecordId, ServerKey, SystemRandomness,
 };
 
 pub(crate) const START_MS: i64 = 1_700_000_000_000;
@@ -78,8 +79,7 @@ pub(crate) fn endpoint(journal: &Journal) -> Label {
 }
 
 pub(crate) fn put(bench: &Bench, journal: &Journal, domain: Domain, body: &[u8]) -> Result<RecordId, Error> {
-    let done = journal.append(&Append { domain, lane: Lane::Telemetry, expiry: bench.expiry(), body })?;
-    done.id().ok_or(Error::Key(KeyError::NotYet))
+    append(bench, journal, domain, body)?.id().ok_or(Error::Key(KeyError::NotYet))
 }
 
 pub(crate) fn read(journal: &Journal, endpoint: Label, domains: &[Domain]) -> Batch {
@@ -112,4 +112,59 @@ pub(crate) fn end_of_frames(contents: &[u8]) -> usize {
         at += 18 + u32::from_le_bytes(contents[at + 10..at + 14].try_into().unwrap()) as usize;
     }
     at
+}
+
+/// The essential domain of the guest's account, with a key.
+pub(crate) fn essential(journal: &Journal) -> Domain {
+    let account = journal.label(LabelKind::Account, "guest").unwrap();
+    let domain = Domain { account, purpose: Label::ESSENTIAL, epoch: 1 };
+    if journal.alias(&domain).is_none() {
+        journal.create_domain(&domain).unwrap();
+    }
+    domain
+}
+
+/// A store that was used before, its own key there, and a domain with a record whose key is not ready.
+pub(crate) fn not_ready(bench: &Bench) -> (Journal, Domain) {
+    let journal = bench.open().unwrap();
+    let analytics = domain(&journal, "analytics").unwrap();
+    put(bench, &journal, analytics, b"before").unwrap();
+    drop(journal);
+    let journal = bench.open().unwrap();
+    journal.unlock().unwrap();
+    bench.keys.set_state(KeyState::NotYet);
+    (journal, analytics)
+}
+
+/// A record of telemetry, as [`put`] appends it, and what became of it.
+pub(crate) fn append(bench: &Bench, journal: &Journal, domain: Domain, body: &[u8]) -> Result<Appended, Error> {
+    journal.append(&Append { domain, lane: Lane::Telemetry, expiry: bench.expiry(), body })
+}
+
+/// A server's secret key and its public one.
+pub(crate) fn server(seed: u8) -> ([u8; 32], ServerKey) {
+    let (secret, public) = hpke::kem::X25519HkdfSha256::derive_keypair(&[seed; 32]);
+    (secret.to_bytes().into(), ServerKey(public.to_bytes().into()))
+}
+
+pub(crate) fn box_to(journal: &Journal, key: ServerKey) -> BoxTo {
+    let event = journal.label(LabelKind::Purpose, "an event").unwrap();
+    BoxTo { endpoint: endpoint(journal), event, key }
+}
+
+pub(crate) fn append_or_box(
+    bench: &Bench,
+    journal: &Journal,
+    domain: Domain,
+    body: &[u8],
+    to: &BoxTo,
+) -> Result<Appended, Error> {
+    journal.append_or_box(&Append { domain, lane: Lane::Telemetry, expiry: bench.expiry(), body }, to)
+}
+
+pub(crate) fn read_boxed(journal: &Journal, endpoint: Label, domain: Domain) -> BoxedBatch {
+    let skip = HashSet::new();
+    let lane = Lane::Telemetry;
+    let read = Read { endpoint, lane, domains: &[domain], max_records: 100, max_bytes: 1 << 20, skip: &skip };
+    journal.read_boxed(&read).unwrap()
 }
