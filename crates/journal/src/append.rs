@@ -1,6 +1,5 @@
 //! Appending and syncing: one write for each record, one flush when asked.
 
-use crate::bytes::MAX_COUNT;
 use crate::cipher::{Algorithm, SealingKey, TAG};
 use crate::cursor::Position;
 use crate::effects::{DiskError, KeyError};
@@ -126,25 +125,16 @@ impl Inner {
             return Err(Error::from_disk(error, "append a record"));
         }
         segment.note(Position { sequence, offset: segment.end, run: run_offset });
-        segment.end += buffer.len() as u64;
-        segment.next = sequence + 1;
-        segment.records += 1;
-        segment.unsynced = true;
         self.appends += 1;
-        segment.used = self.appends;
         self.bytes += buffer.len() as u64;
-        Ok(RecordId { segment: id, sequence })
+        Ok(segment.took(buffer.len() as u64, self.appends))
     }
 
     /// The segment of a slice to append to, with a run begun.
     pub(crate) fn writable(&mut self, slice: Slice) -> Result<u64, Error> {
         if let Some(id) = self.active.get(&(slice, None)).copied()
             && let Some(segment) = self.segments.get(&id)
-            && segment.clean
-            && !segment.suspect
-            && !segment.is_full(&self.options)
-            // A planted frame may have used up the numbers of this file.
-            && segment.next < MAX_COUNT - 1
+            && segment.takes_more(&self.options)
         {
             if segment.run.is_some() && segment.file.is_some() {
                 return Ok(id);

@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use crate::append::{Append, MAX_RECORD_BYTES, padded};
-use crate::bytes::{MAX_COUNT, Reader};
+use crate::bytes::Reader;
 use crate::cipher::{self, TAG};
 use crate::effects::{DiskError, Now};
 use crate::error::{At, Error};
@@ -120,8 +120,8 @@ impl Journal {
     }
 
     /// The next boxes for an endpoint: none was acknowledged or refused for it, or is of a domain that is closed. No key of
-    /// theirs is needed. As nobody can read when
-    /// one ends, all of a segment count as ended where its bucket begins, which is up to a bucket's width too early.
+    /// theirs is needed. As nobody can read when one ends, all of a segment count as ended where its bucket begins, which is
+    /// up to a bucket's width too early.
     ///
     /// # Errors
     /// The disk failed, or the store's own domain cannot be unlocked.
@@ -155,24 +155,16 @@ impl Inner {
             segment.clean &= error == DiskError::Full;
             return Err(Error::from_disk(error, "append a record"));
         }
-        segment.end += out.len() as u64;
-        segment.next = sequence + 1;
-        segment.records += 1;
-        segment.unsynced = true;
         self.appends += 1;
-        segment.used = self.appends;
         self.bytes += out.len() as u64;
-        Ok(RecordId { segment: id, sequence })
+        Ok(segment.took(out.len() as u64, self.appends))
     }
 
     /// The segment of a target to append to.
     fn box_segment(&mut self, slice: Slice, target: BoxTarget) -> Result<u64, Error> {
         if let Some(id) = self.active.get(&(slice, Some(target))).copied()
             && let Some(segment) = self.segments.get(&id)
-            && segment.clean
-            && !segment.suspect
-            && !segment.is_full(&self.options)
-            && segment.next < MAX_COUNT - 1
+            && segment.takes_more(&self.options)
         {
             if segment.file.is_none() {
                 self.limit_open()?;

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::boxes::BoxTarget;
-use crate::bytes::{Reader, Writer, checked, joined};
+use crate::bytes::{MAX_COUNT, Reader, Writer, checked, joined};
 use crate::cipher::{self, Algorithm, Secret};
 use crate::cursor::Position;
 use crate::effects::{DiskError, DiskFile};
 use crate::frame::{self, FrameReader, Kind, Step};
 use crate::journal::Options;
 use crate::keys::{read_domain, write_domain};
-use crate::names::{Label, Lane, Slice};
+use crate::names::{Label, Lane, RecordId, Slice};
 use crate::ranges::Ranges;
 
 /// Length of a segment's header.
@@ -272,6 +272,22 @@ impl Segment {
     /// Whether nothing more is appended, and another segment follows.
     pub(crate) fn is_full(&self, options: &Options) -> bool {
         self.end >= options.segment_bytes
+    }
+
+    /// Whether another record may go into it.
+    pub(crate) fn takes_more(&self, options: &Options) -> bool {
+        // A planted frame may have used up the numbers of this file.
+        self.clean && !self.suspect && !self.is_full(options) && self.next < MAX_COUNT - 1
+    }
+
+    /// Counts a record that was written behind its end, by the store's so many-th append.
+    pub(crate) fn took(&mut self, bytes: u64, append: u64) -> RecordId {
+        let id = RecordId { segment: self.header.id, sequence: self.next };
+        self.end += bytes;
+        self.next += 1;
+        self.records += 1;
+        (self.unsynced, self.used) = (true, append);
+        id
     }
 
     /// Where to begin reading for a sequence number.
