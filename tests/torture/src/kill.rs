@@ -9,6 +9,8 @@ use menshen_journal::{
     Domain, Effects, FileKeys, Folder, Journal, OpenError, Options, Shredding, SystemClock, SystemRandomness, Verdict,
 };
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::planted;
 use crate::programme::Prepared;
 use crate::random::Random;
@@ -52,8 +54,11 @@ fn say(letter: char, number: u64) {
     say_line(&format!("{letter} {number}\n"));
 }
 
-/// One write for each line, so that a kill tears none that was promised. Nobody listens once the parent is gone.
+/// One write for each line, so that a kill tears none that was promised, and when it was said. Nobody listens once the
+/// parent is gone.
 fn say_line(line: &str) {
+    let now = clock_gettime(ClockId::Monotonic);
+    let line = format!("{} {line}", i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec));
     if std::io::stdout().write_all(line.as_bytes()).is_err() {
         std::process::exit(0);
     }
@@ -198,6 +203,11 @@ impl Said {
         }
     }
 
+    /// Whether a line only says what is about to be done: it promises nothing, and it may have been done.
+    pub(crate) fn is_attempt(line: &str) -> bool {
+        matches!(line.split_once(' '), Some(("a" | "k" | "e", _)))
+    }
+
     /// What was only buffered is promised no more.
     pub(crate) fn lose_power(&mut self) {
         self.buffered.clone_from(&self.synced);
@@ -253,8 +263,8 @@ impl Said {
     }
 }
 
-/// Takes down what a child says.
-pub(crate) fn listen(child: &mut Child) -> std::thread::JoinHandle<Vec<String>> {
+/// Takes down what a child says, and when by the monotonic clock, in nanoseconds.
+pub(crate) fn listen(child: &mut Child) -> std::thread::JoinHandle<Vec<(u128, String)>> {
     let out = child.stdout.take().unwrap();
     std::thread::spawn(move || {
         let mut lines = Vec::new();
@@ -262,7 +272,9 @@ pub(crate) fn listen(child: &mut Child) -> std::thread::JoinHandle<Vec<String>> 
         let mut line = String::new();
         // A line without its end was not said.
         while reader.read_line(&mut line).is_ok_and(|count| count > 0) && line.ends_with('\n') {
-            lines.push(std::mem::take(&mut line).trim_end().to_owned());
+            let (at, said) = line.trim_end().split_once(' ').unwrap();
+            lines.push((at.parse().unwrap(), said.to_owned()));
+            line.clear();
         }
         lines
     })
@@ -294,7 +306,7 @@ pub(crate) fn rounds(seed: u64) -> Result<Prepared, String> {
             let killed = child.kill();
             let status = child.wait().unwrap();
             assert!(killed.is_ok() && status.code().is_none(), "the child ended by itself: {status}");
-            for line in reader.join().unwrap() {
+            for (_, line) in reader.join().unwrap() {
                 this.promises.hear(round, &line);
             }
             this.promises.check(this.folder.path());
