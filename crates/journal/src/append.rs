@@ -75,19 +75,23 @@ pub(crate) fn padded(length: usize) -> usize {
 
 impl Inner {
     pub(crate) fn append(&mut self, append: &Append<'_>) -> Result<Appended, Error> {
-        if self.is_waiting(&append.domain) {
-            return self.hold(append);
-        }
         // What does not fit goes on waiting, and is in nobody's way.
         let _ = self.append_held(&append.domain);
-        self.seal_and_append(append).map(Appended::Buffered)
+        match self.seal_and_append(append) {
+            Err(Error::Key(_)) if self.is_waiting(&append.domain) => self.hold(append),
+            done => done.map(Appended::Buffered),
+        }
     }
 
     pub(crate) fn seal_and_append(&mut self, append: &Append<'_>) -> Result<RecordId, Error> {
-        self.key_of(&append.domain)?;
         let slice = Slice::of(append.domain, append.lane, append.expiry);
         let plain = padded(PREFIX + append.body.len());
-        self.make_room(&slice, (frame::HEADER + plain + TAG) as u64)?;
+        let bytes = (frame::HEADER + plain + TAG) as u64;
+        if !self.has_room(bytes) {
+            // Nothing is dropped for what cannot be sealed.
+            self.key_of(&append.domain)?;
+            self.make_room(&slice, bytes)?;
+        }
         let id = self.writable(slice)?;
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
@@ -302,9 +306,13 @@ impl Inner {
         Ok(())
     }
 
+    fn has_room(&self, bytes: u64) -> bool {
+        self.bytes + bytes <= self.options.cap_bytes && self.segments.len() < MAX_SEGMENTS
+    }
+
     /// Keeps the store within its bounds: telemetry's oldest slice goes, the other lanes are refused.
     pub(crate) fn make_room(&mut self, slice: &Slice, bytes: u64) -> Result<(), Error> {
-        while self.bytes + bytes > self.options.cap_bytes || self.segments.len() >= MAX_SEGMENTS {
+        while !self.has_room(bytes) {
             let oldest = self.segments.values().find(|segment| segment.header.slice.lane == Lane::Telemetry);
             let Some(dropped) = oldest.map(|segment| segment.header.slice) else { return Err(Error::Full) };
             if slice.lane != Lane::Telemetry && self.bytes + bytes <= self.options.cap_bytes {
