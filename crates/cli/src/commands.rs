@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
 mod check;
+mod completions;
+mod explain;
 
 use clap::Subcommand;
 
@@ -9,12 +11,16 @@ use crate::failure::Result;
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Check(check::Check),
+    Explain(Box<explain::Explain>),
+    Completions(completions::Completions),
 }
 
 impl Command {
     pub(crate) fn run(self) -> Result {
         match self {
             Self::Check(check) => check.run(),
+            Self::Explain(explain) => explain.run(),
+            Self::Completions(completions) => completions.run(),
         }
     }
 }

@@ -2,31 +2,53 @@
 
 mod commands;
 mod failure;
+mod output;
 mod policy_file;
+mod words;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser;
+use anstream::ColorChoice;
+use clap::{Parser, ValueEnum};
 
 use crate::commands::Command;
 
-/// Checks, tests, compares, explains, previews and declares a privacy policy.
+/// Works on a privacy policy, without a phone.
+///
+/// A policy is one JSON document that an app obeys. `menshen` tells what is wrong with it, what it decides for a person
+/// and why, what a new version changes, and writes what stores, systems and authorities want declared.
 #[derive(Parser)]
-#[command(name = "menshen", version, propagate_version = true)]
-struct Arguments {
+#[command(name = "menshen", version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// When to colour the output
+    ///
+    /// `auto` colours on a terminal, unless NO_COLOR is set or TERM is `dumb`.
+    #[arg(long, global = true, value_enum, default_value_t = Colours::Auto, value_name = "WHEN")]
+    color: Colours,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 nothing to object to, 1 something was found, 2 the work could not be done; `diff` has its own.
+`menshen COMMAND --help` has the details and examples.";
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Colours {
+    Auto,
+    Always,
+    Never,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match arguments.command.run() {
-        Ok(code) => code,
-        Err(failure) => {
-            // A reader that went away, as `head` does, is no failure worth a word.
-            let _ = writeln!(std::io::stderr(), "menshen: {failure}");
-            failure.exit_code()
-        }
+    match arguments.color {
+        Colours::Auto => {}
+        Colours::Always => ColorChoice::Always.write_global(),
+        Colours::Never => ColorChoice::Never.write_global(),
     }
+    arguments.command.run().unwrap_or_else(|failure| {
+        output::complain(&failure);
+        failure.exit_code()
+    })
 }

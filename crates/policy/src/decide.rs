@@ -356,7 +356,42 @@ impl Decision<'_> {
     }
 }
 
+/// A rule that speaks about a purpose for a person, whether or not the decision rests on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleThatSpeaks {
+    /// The rule, as a reason names it.
+    pub reason: Reason,
+    /// What it does; `None` if it only asks for a stronger consent where one is asked for.
+    pub effect: Option<Effect>,
+    /// The kind of consent that it asks for, where that is more than the purpose's own.
+    pub kind: Option<ConsentKind>,
+    /// The age below which it speaks, in full years.
+    pub age_below: Option<u8>,
+    /// The age from which it speaks, in full years.
+    pub age_from: Option<u8>,
+    /// Whether it speaks for certain; otherwise because the age, or the place, is unknown.
+    pub certain: bool,
+}
+
 impl RulesInForce {
+    /// Every rule of the policy and of the law packs in force that speaks about a question, those of the policy first,
+    /// each in the order of their ids.
+    pub fn rules_that_speak(&self, question: &Question) -> impl Iterator<Item = RuleThatSpeaks> + '_ {
+        let ages = Ages::of(question.age, Month::at(question.now_ms), self.unknown_is_adult);
+        let rules = self.purposes.get(usize::from(question.purpose.0));
+        rules.into_iter().flat_map(|rules| &rules.clauses).filter_map(move |clause| {
+            let truth = clause.truth(&ages);
+            (truth != Truth::False).then_some(RuleThatSpeaks {
+                reason: clause.reason,
+                effect: clause.effect,
+                kind: clause.kind,
+                age_below: clause.below,
+                age_from: clause.from,
+                certain: truth == Truth::True,
+            })
+        })
+    }
+
     fn find(&self, clauses: &[Clause], question: &Question) -> Finding {
         let now = Month::at(question.now_ms);
         let mut finding = Finding {
@@ -369,15 +404,11 @@ impl RulesInForce {
             valid_until_ms: question.age.and_then(|band| band.next_change(now)).map(Month::start_ms),
         };
         let ages = Ages::of(question.age, now, self.unknown_is_adult);
-        let younger = |age| ages.younger(age);
         for clause in clauses {
-            let below = clause.below.map_or(Truth::True, younger);
-            let from = clause.from.map_or(Truth::True, |age| !younger(age));
-            let here = if clause.is_here { Truth::True } else { Truth::Unknown };
-            let truth = below.and(from).and(here);
+            let truth = clause.truth(&ages);
             if truth == Truth::Unknown {
                 // A band that is not cut at this age is as good as none: it was asked under other rules.
-                finding.missing.age |= below == Truth::Unknown || from == Truth::Unknown;
+                finding.missing.age |= clause.truth_of_age(&ages) == Truth::Unknown;
                 finding.missing.place |= !clause.is_here;
             }
             if let (Some(kind), true) = (clause.kind, truth != Truth::False) {
@@ -397,6 +428,19 @@ impl RulesInForce {
             raise(slot, truth, clause.reason);
         }
         finding
+    }
+}
+
+impl Clause {
+    fn truth(&self, ages: &Ages) -> Truth {
+        let here = if self.is_here { Truth::True } else { Truth::Unknown };
+        self.truth_of_age(ages).and(here)
+    }
+
+    fn truth_of_age(&self, ages: &Ages) -> Truth {
+        let below = self.below.map_or(Truth::True, |age| ages.younger(age));
+        let from = self.from.map_or(Truth::True, |age| !ages.younger(age));
+        below.and(from)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::draw::Drawing;
+
 /// What kind of problem it is. The codes are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -154,10 +156,16 @@ impl PolicyError {
 
     /// Draws it with the line of the source that it speaks of.
     #[must_use]
-    pub fn render(&self, source: &str, file: &str) -> String {
-        let title = format!("error[{}]: {}", self.kind, self.message);
+    pub fn drawing(&self, source: &str, file: &str) -> Drawing {
+        let label = format!("error[{}]", self.kind);
         let help = self.help.as_deref().unwrap_or_default();
-        crate::draw::draw(&title, source, file, self.position, &self.pointer, help)
+        Drawing::of(&label, &self.message, source, file, self.position, &self.pointer, help)
+    }
+
+    /// The text of its drawing.
+    #[must_use]
+    pub fn render(&self, source: &str, file: &str) -> String {
+        self.drawing(source, file).to_string()
     }
 }
 
@@ -246,6 +254,27 @@ impl fmt::Display for Errors {
 
 impl std::error::Error for Errors {}
 
+/// The candidate that a misspelt word was probably meant to be; `None` if none is near. Upper and lower case count as
+/// the same.
+#[must_use]
+pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    const LONGEST: usize = 64;
+    if word.len() > LONGEST {
+        return None;
+    }
+    let word = word.to_lowercase();
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.len() <= LONGEST)
+        .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| {
+            let longer = word.chars().count().max(candidate.chars().count());
+            distance * 3 <= longer || (word.len() >= 4 && candidate.starts_with(&word))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
 /// A stretch of bytes of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
@@ -305,23 +334,9 @@ impl Problems {
         self.list.len() >= Self::LIMIT
     }
 
-    /// The candidate that a misspelt word was probably meant to be.
+    /// The candidate that a misspelt word was probably meant to be, while there is room for the answer.
     pub(crate) fn closest<'c>(&self, word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-        const LONGEST: usize = 64;
-        if self.is_full() || word.len() > LONGEST {
-            return None;
-        }
-        let word = word.to_lowercase();
-        candidates
-            .into_iter()
-            .filter(|candidate| candidate.len() <= LONGEST)
-            .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
-            .filter(|(distance, candidate)| {
-                let longer = word.chars().count().max(candidate.chars().count());
-                distance * 3 <= longer || (word.len() >= 4 && candidate.starts_with(&word))
-            })
-            .min_by_key(|(distance, _)| *distance)
-            .map(|(_, candidate)| candidate)
+        if self.is_full() { None } else { closest(word, candidates) }
     }
 
     /// Puts the problems in order and finds their lines and columns.

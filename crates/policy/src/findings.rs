@@ -8,7 +8,7 @@ use crate::document::{
 };
 use crate::packs::{Demand, Pack, PackRule, Scope, Then};
 use crate::policy::Policy;
-use crate::{draw, due, locate};
+use crate::{Drawing, Position, due, locate};
 
 /// Something about a right policy that its author should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +29,18 @@ pub struct Finding {
 impl Finding {
     /// Draws it with the line of the policy's text that it speaks of.
     #[must_use]
-    pub fn render(&self, source: &str, file: &str) -> String {
-        let title = format!("finding[{}]: {} ({})", self.id, self.message, self.source);
-        let nowhere = crate::Position { line: 1, column: 1, width: 1 };
+    pub fn drawing(&self, source: &str, file: &str) -> Drawing {
+        let label = format!("finding[{}]", self.id);
+        let message = format!("{} ({})", self.message, self.source);
+        let nowhere = Position { line: 1, column: 1, width: 1 };
         let position = locate(source, &self.pointer).unwrap_or(nowhere);
-        draw(&title, source, file, position, &self.pointer, &self.help)
+        Drawing::of(&label, &message, source, file, position, &self.pointer, &self.help)
+    }
+
+    /// The text of its drawing.
+    #[must_use]
+    pub fn render(&self, source: &str, file: &str) -> String {
+        self.drawing(source, file).to_string()
     }
 }
 

@@ -32,10 +32,10 @@ mod vocabulary;
 
 pub use change::{Change, Terms};
 pub use combine::Barrier;
-pub use decide::{Consent, Decision, Explanation, Missing, Question, Reason, Reasons, Verdict};
+pub use decide::{Consent, Decision, Explanation, Missing, Question, Reason, Reasons, RuleThatSpeaks, Verdict};
 pub use document::Document;
-pub use draw::draw;
-pub use error::{ErrorCode, Errors, PolicyError, Position};
+pub use draw::Drawing;
+pub use error::{ErrorCode, Errors, PolicyError, Position, closest};
 pub use findings::Finding;
 pub use identity::{Identity, PackIdentity};
 pub use in_force::{ReAsk, RulesInForce};

@@ -15,7 +15,9 @@ mod naive;
 #[path = "support/random.rs"]
 mod random;
 
-use menshen_policy::document::LegalBasis;
+use std::collections::BTreeSet;
+
+use menshen_policy::document::{Effect, LegalBasis};
 use menshen_policy::{Consent, Decision, Document, Policy, Reason, Verdict, packs};
 use naive::World;
 use random::{Asked, Random};
@@ -34,16 +36,16 @@ fn decide(policy: &Policy, asked: &Asked) -> (Verdict, Vec<String>, Vec<Reason>)
 /// The rules that a decision names.
 fn named(policy: &Policy, decision: &Decision<'_>) -> Vec<String> {
     let named = decision.reasons.iter().filter(|r| matches!(r, Reason::Rule(_) | Reason::Law { .. } | Reason::Abroad));
-    named
-        .map(|reason| {
-            let explanation = policy.explain(reason, None);
-            match (explanation.pack, explanation.rule) {
-                (Some(pack), Some(rule)) => format!("{pack}/{rule}"),
-                (None, Some(rule)) => rule.to_string(),
-                _ => "abroad".to_owned(),
-            }
-        })
-        .collect()
+    named.map(|reason| name(policy, reason)).collect()
+}
+
+fn name(policy: &Policy, rule: Reason) -> String {
+    let explanation = policy.explain(rule, None);
+    match (explanation.pack, explanation.rule) {
+        (Some(pack), Some(rule)) => format!("{pack}/{rule}"),
+        (None, Some(rule)) => rule.to_string(),
+        _ => "abroad".to_owned(),
+    }
 }
 
 #[derive(Default)]
@@ -100,6 +102,15 @@ fn the_engine_decides_what_the_words_of_the_policy_and_the_laws_say() {
             let named = named(&policy, &decision);
             let too_weak = decision.reasons.iter().any(|reason| reason == Reason::ConsentTooWeak);
             assert!(too_weak || named.iter().all(spoke), "{}", context());
+            // Whoever asks for all rules that speak is told exactly those that fire.
+            for (effect, fired) in
+                [(Effect::Deny, &naive.denying), (Effect::Guardian, &naive.guardian), (Effect::Ask, &naive.asking)]
+            {
+                let spoken =
+                    rules.rules_that_speak(&asked.question(&policy)).filter(|rule| rule.effect == Some(effect));
+                let names: BTreeSet<String> = spoken.map(|rule| name(&policy, rule.reason)).collect();
+                assert_eq!(&names, fired, "{}", context());
+            }
             let first = decision.reasons.iter().next().unwrap();
             if matches!(first, Reason::Rule(_)) && decision.verdict == Verdict::Deny && naive.asked.is_none() {
                 // Business data is denied to who needs a guardian.
