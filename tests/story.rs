@@ -138,6 +138,32 @@ fn a_no_to_everything_opens_nothing() {
 }
 
 #[test]
+fn whoever_is_refused_at_the_terminal_is_told_why_and_what_can_be_done() {
+    for (policy, locale, feature) in CASES {
+        // The notice, the question, the switches; then a no to the feature.
+        let mut scene = scene(policy, locale, format!("1\n1990-05\nDE\n1\n2\n{}", "2\n".repeat(9)).as_bytes());
+        let Ok(Outcome::Denied(denial)) = scene.goes_through(feature) else { panic!("{locale}: not refused") };
+        assert!(scene.shown().trim_end().ends_with(&denial.text), "{locale}: {}", scene.shown());
+    }
+}
+
+#[test]
+fn chinese_on_the_terminal_has_full_width_punctuation() {
+    let is_chinese = |character: char| ('\u{4e00}'..='\u{9fff}').contains(&character);
+    let is_narrow = |character: char| matches!(character, ',' | ';' | ':' | '?' | '!' | '(' | ')');
+    for (policy, locale, feature) in CASES.into_iter().filter(|(_, locale, _)| locale.starts_with("zh")) {
+        let mut scene = scene(policy, locale, format!("x\n{}", yes_to_all()).as_bytes());
+        scene.goes_through(feature).unwrap();
+        // A clause is named as the policy's text numbers it.
+        for line in scene.shown().lines().filter(|line| !line.starts_with("  └")) {
+            let letters: Vec<char> = line.chars().filter(|letter| *letter != ' ').collect();
+            let clash = letters.windows(2).any(|two| is_chinese(two[0]) && is_narrow(two[1]));
+            assert!(!clash, "{locale}: {line}");
+        }
+    }
+}
+
+#[test]
 fn a_zero_is_reported_with_a_control_that_counts_or_the_run_fails() {
     let mut report = Report::new();
     report.zero("reads", 0, 3, "after consent");

@@ -48,7 +48,11 @@ impl Person {
             self.note(flow.step(), &answer);
             flow.answer(answer)?;
         }
-        flow.into_outcome().map_err(|_| "the flow is not done".into())
+        let outcome = flow.into_outcome().map_err(|_| "the flow is not done")?;
+        if let (Outcome::Denied(denial), Answers::Terminal(terminal)) = (&outcome, &mut self.answers) {
+            terminal.tell(denial)?;
+        }
+        Ok(outcome)
     }
 
     /// Says another birth month from now on, where a script answers.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use menshen::policy::Month;
 use menshen::policy::document::Place;
-use menshen::{Answer, Label, Particular, PermissionState, Step};
+use menshen::{Answer, Denial, Label, Particular, PermissionState, Step};
 
 use super::stage::FakePlatform;
 use super::words::Words;
@@ -66,7 +66,7 @@ impl Terminal {
                 Ok(Answer::Subject { born, place })
             }
             Step::ConfirmSubject { born, place } => {
-                writeln!(self.output, "\n  {}: {born} {place}", self.words.subject)?;
+                writeln!(self.output, "\n  {}{}{born} {place}", self.words.subject, self.words.colon)?;
                 self.decide([Label::Confirm, Label::Correct]).map(answer)
             }
             Step::AskSystem { permission, text } => {
@@ -79,10 +79,16 @@ impl Terminal {
         }
     }
 
+    /// What a refused person is told: why, and what can be done.
+    pub(crate) fn tell(&mut self, denial: &Denial) -> io::Result<()> {
+        writeln!(self.output, "\n  {}", denial.text)?;
+        self.output.flush()
+    }
+
     fn show(&mut self, title: &str, body: &str, lines: &[Particular], source: &str) -> io::Result<()> {
         writeln!(self.output, "\n  ┌ {title}\n  │ {body}")?;
         for Particular { label, text } in lines {
-            let colon = if label.is_empty() { "" } else { ": " };
+            let colon = if label.is_empty() { "" } else { self.words.colon };
             writeln!(self.output, "  │   {label}{colon}{text}")?;
         }
         writeln!(self.output, "  └ {source}")

@@ -88,6 +88,8 @@ struct World {
     held: Option<u64>,
     cap: Option<u64>,
     keys: Arc<ScriptedKeys>,
+    /// The folder of the file keys as it was given last.
+    keys_folder: PathBuf,
     disk: Option<SmallDisk>,
 }
 
@@ -115,7 +117,7 @@ fn run_steps(policy: &str, vector: &Value, codes: &mut BTreeSet<&'static str>) -
                 if !is_told(&error) {
                     return Verdict::Failed(format!("{at}: an error without words: {error:?}"));
                 }
-                error_json(&error, &world.store)
+                error_json(&error, &world.store, &world.keys_folder)
             }
             Err(broken) => return Verdict::Failed(format!("{at}: {broken}")),
         };
@@ -157,10 +159,16 @@ fn matches(expected: &Value, got: &Value) -> bool {
     }
 }
 
-fn error_json(error: &Error, store: &Path) -> Value {
+fn error_json(error: &Error, store: &Path, keys: &Path) -> Value {
     let value = |name: &str, value: String| {
-        let is_store = name == "folder" && Path::new(&value) == store;
-        if is_store { json!("given") } else { json!(value) }
+        let is = |folder: &Path| name == "folder" && Path::new(&value) == folder;
+        if is(store) {
+            json!("given")
+        } else if is(keys) {
+            json!("keys")
+        } else {
+            json!(value)
+        }
     };
     let fields: Map<String, Value> =
         error.fields().into_iter().map(|(name, text)| (name.to_owned(), value(name, text))).collect();
@@ -237,10 +245,12 @@ impl World {
             held: None,
             cap: None,
             keys: Arc::new(ScriptedKeys::new()),
+            keys_folder: PathBuf::new(),
             disk: None,
         };
         let bytes = world.policy.to_string().into_bytes();
-        world.open(&bytes, Some("keys")).unwrap();
+        let keys = world.path("keys");
+        world.open(&bytes, Some(keys)).unwrap();
         world
     }
 
@@ -249,7 +259,8 @@ impl World {
     }
 
     /// Opens a store with the file key of a folder, or with the scripted key store.
-    fn open(&mut self, policy: &[u8], keys: Option<&str>) -> Result<Value, Error> {
+    fn open(&mut self, policy: &[u8], keys: Option<PathBuf>) -> Result<Value, Error> {
+        self.keys_folder = keys.clone().unwrap_or_default();
         let policy = Policy::read(policy)?;
         let store = Store::at(&self.store)?
             .marking_denials_in(&[self.path("markers")])?
@@ -261,7 +272,7 @@ impl World {
         let platform =
             Platform { permissions: Arc::clone(&self.platform) as _, identifiers: Arc::clone(&self.platform) as _ };
         let keys: Arc<dyn KeyProvider> = match keys {
-            Some(folder) => Arc::new(FileKeys::at(self.path(folder)).map_err(Error::from)?),
+            Some(folder) => Arc::new(FileKeys::at(folder).map_err(Error::from)?),
             None => Arc::clone(&self.keys) as _,
         };
         let menshen = Menshen::open_on(policy, store, keys, platform)?;
@@ -460,8 +471,11 @@ impl World {
             other => places::folder(self.root.path(), other)?,
         };
         let keys = match step["keys"].as_str().unwrap_or("same") {
-            "same" => Some("keys"),
-            "other" => Some("other-keys"),
+            "same" => Some(self.path("keys")),
+            "other" => Some(self.path("other-keys")),
+            "the-store" => Some(self.store.clone()),
+            "in-store" => Some(self.store.join("platform-keys")),
+            "file" => Some(places::folder(self.root.path(), "file")?),
             "scripted" => None,
             other => return Err(format!("unknown keys {other}")),
         };

@@ -59,11 +59,7 @@ impl BridgeMenshen {
         }
         let keys: Arc<dyn KeyProvider> = match (keys, configuration.file_keys) {
             (Some(keys), _) => Arc::new(Keys(keys)),
-            (None, Some(folder)) => {
-                let keys = FileKeys::at(&folder);
-                let folder = Some(PathBuf::from(folder));
-                Arc::new(keys.map_err(|cause| menshen::Error::Open { folder, cause })?)
-            }
+            (None, Some(folder)) => Arc::new(FileKeys::at(folder).map_err(menshen::Error::from)?),
             (None, None) => return Err(menshen::Error::KeyNotReady.into()),
         };
         let platform = platform.map_or_else(Platform::default, |platform| {

@@ -1,6 +1,7 @@
 //! The effects that the store needs, as traits: disk, keys, clock, randomness and an anchor outside the store.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -177,6 +178,10 @@ pub trait KeyProvider: Send + Sync {
     fn destroy(&self, alias: &Alias) -> Result<(), KeyError>;
     /// How the key store is.
     fn state(&self) -> KeyState;
+    /// The folder with the keys, where they are files: a store must not have its own keys in it.
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// How a key store is.

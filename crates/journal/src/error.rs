@@ -1,6 +1,7 @@
 //! What goes wrong in the store, with stable codes.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::effects::{DiskError, KeyError, RandomnessError};
 
@@ -18,6 +19,8 @@ pub enum OpenError {
     NotAFolder,
     /// The path is in an app group, which a suspended app must not hold a lock in.
     InAppGroup,
+    /// The keys would be in the store's folder, so that whoever copies the store has them too.
+    KeysInStore,
     /// The folder holds something else, or a store of a later version.
     NotAStore,
     /// The disk failed.
@@ -39,6 +42,7 @@ impl OpenError {
             Self::Full => "store-full",
             Self::NotAFolder => "not-a-folder",
             Self::InAppGroup => "in-app-group",
+            Self::KeysInStore => "keys-in-store",
             Self::NotAStore => "not-a-store",
             Self::Io { .. } => "io",
             Self::Randomness => "randomness",
@@ -57,6 +61,10 @@ impl fmt::Display for OpenError {
                 "the path is in an app group, where the system kills an app that is suspended with a lock; give \
                  one in the app's own container, and each extension one of its own",
             ),
+            Self::KeysInStore => f.write_str(
+                "it would be in the store's own folder, so that a copy of the store has its keys with it; give the \
+                 keys a folder beside it",
+            ),
             Self::NotAStore => f.write_str(
                 "the folder is not a store, or one of a later version; nothing in it was touched; give another",
             ),
@@ -67,6 +75,29 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+/// Why a folder could not be used, and which. Nothing in it was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderError {
+    /// The folder as it was given.
+    pub folder: PathBuf,
+    /// Why.
+    pub cause: OpenError,
+}
+
+impl fmt::Display for FolderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot open `{}`: {}", self.folder.display(), self.cause)
+    }
+}
+
+impl std::error::Error for FolderError {}
+
+impl From<FolderError> for OpenError {
+    fn from(error: FolderError) -> Self {
+        error.cause
+    }
+}
 
 impl From<DiskError> for OpenError {
     fn from(error: DiskError) -> Self {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::effects::{Disk, DiskError, DiskFile, DiskLock};
-use crate::error::OpenError;
+use crate::error::{FolderError, OpenError};
 
 /// A folder on disk, created with the right of its owner only.
 #[derive(Clone, Debug)]
@@ -22,22 +22,32 @@ impl Folder {
     ///
     /// # Errors
     /// The path is there and is no folder, the folder cannot be created, or it is in an app group.
-    pub fn at(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref().to_path_buf();
+    pub fn at(path: impl AsRef<Path>) -> Result<Self, FolderError> {
+        let folder = path.as_ref();
+        Self::open(folder).map_err(|cause| FolderError { folder: folder.to_owned(), cause })
+    }
+
+    fn open(path: &Path) -> Result<Self, OpenError> {
         if path.as_os_str().is_empty() {
             return Err(OpenError::NotAFolder);
         }
-        if is_in_app_group(&path) {
+        if is_in_app_group(path) {
             return Err(OpenError::InAppGroup);
         }
         if !path.is_dir() {
-            let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+            let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
             created.map_err(|error| match reason(&error) {
                 DiskError::AlreadyExists => OpenError::NotAFolder,
                 other => OpenError::from(other),
             })?;
         }
-        Ok(Self { path })
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 

@@ -49,7 +49,7 @@ pub use effects::{
     Anchor, AnchorError, DeviceClock, Disk, DiskError, DiskFile, DiskLock, Effects, KeyError, KeyProvider, KeyState,
     Now, Randomness, RandomnessError,
 };
-pub use error::{Error, OpenError};
+pub use error::{Error, FolderError, OpenError};
 pub use folder::Folder;
 pub use held::Appended;
 pub use journal::{Health, Journal, OpenReport, Options};

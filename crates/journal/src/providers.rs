@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use zeroize::Zeroizing;
 
 use crate::effects::{DeviceClock, Disk, DiskError, KeyError, KeyProvider, KeyState, Now, Randomness, RandomnessError};
-use crate::error::OpenError;
+use crate::error::FolderError;
 use crate::folder::Folder;
 use crate::names::Alias;
 
@@ -54,7 +54,7 @@ impl FileKeys {
     ///
     /// # Errors
     /// The path is there and is no folder, or the folder cannot be created.
-    pub fn at(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+    pub fn at(path: impl AsRef<Path>) -> Result<Self, FolderError> {
         Ok(Self { folder: Folder::at(path)? })
     }
 
@@ -121,6 +121,10 @@ impl KeyProvider for FileKeys {
 
     fn state(&self) -> KeyState {
         if self.folder.list("").is_ok() { KeyState::Ready } else { KeyState::Suspect }
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(self.folder.path())
     }
 }
 

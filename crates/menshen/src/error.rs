@@ -171,6 +171,7 @@ impl Error {
             Self::StoreFull | Self::Open { cause: OpenError::Full, .. } => "store-full",
             Self::Open { cause: OpenError::NotAFolder, .. } => "not-a-folder",
             Self::Open { cause: OpenError::InAppGroup, .. } => "in-app-group",
+            Self::Open { cause: OpenError::KeysInStore, .. } => "keys-in-store",
             Self::Open { cause: OpenError::NotAStore, .. } => "not-a-store",
             Self::Io { .. } | Self::Open { cause: OpenError::Io { .. }, .. } => "io",
             Self::LedgerBroken { .. } => "ledger-broken",
@@ -317,10 +318,9 @@ impl From<journal::RandomnessError> for Error {
     }
 }
 
-impl From<OpenError> for Error {
-    /// For a store that is in no folder; else say in which: [`Error::Open`].
-    fn from(cause: OpenError) -> Self {
-        Self::Open { folder: None, cause }
+impl From<journal::FolderError> for Error {
+    fn from(journal::FolderError { folder, cause }: journal::FolderError) -> Self {
+        Self::Open { folder: Some(folder), cause }
     }
 }
 

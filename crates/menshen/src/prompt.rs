@@ -126,7 +126,8 @@ impl Prompt {
             let named = |id: &&menshen_policy::document::Id| {
                 policy.purpose(id.as_str()).map(|p| core.local(&p.name).to_owned())
             };
-            ids.iter().filter_map(named).collect::<Vec<_>>().join(", ")
+            let names: Vec<String> = ids.iter().filter_map(named).collect();
+            texts::list(core.locale(), names.iter().map(String::as_str))
         };
         let change = &pending.change;
         let added = names(change.added.iter().chain(&change.widened).collect(), &pending.policy);
@@ -177,7 +178,7 @@ impl Offer {
 fn particulars(core: &Core, purpose: &Purpose) -> Vec<Particular> {
     let words = texts::prompt_words(core.locale());
     let document = core.policy.document();
-    let list = |names: Vec<&Text>| names.into_iter().map(|text| core.local(text)).collect::<Vec<_>>().join(", ");
+    let list = |names: Vec<&Text>| texts::list(core.locale(), names.into_iter().map(|text| core.local(text)));
     let categories = purpose.categories.iter().filter_map(|id| document.categories.get(id)).map(|c| &c.name).collect();
     let recipients = purpose.recipients.iter().filter_map(|id| document.recipients.get(id)).map(|r| &r.name).collect();
     let kept = texts::span(core.locale(), purpose.retention.duration.seconds());

@@ -1,13 +1,14 @@
 //! Opening: one policy, one store, one key provider, one platform.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use menshen_journal::{
-    Anchor, DeviceClock, Disk, Effects, Folder, Health, Journal, KeyProvider, Label, LabelKind, OpenReport, Options,
-    Randomness, SystemClock, SystemRandomness,
+    Anchor, DeviceClock, Disk, Effects, Folder, Health, Journal, KeyProvider, Label, LabelKind, OpenError, OpenReport,
+    Options, Randomness, SystemClock, SystemRandomness,
 };
 use menshen_policy::Policy;
 use ring::digest::{Context, SHA256};
@@ -102,10 +103,17 @@ impl Store {
 }
 
 fn open_folder(folder: &Path) -> Result<Arc<dyn Disk>, Error> {
-    match Folder::at(folder) {
-        Ok(disk) => Ok(Arc::new(disk)),
-        Err(cause) => Err(Error::Open { folder: Some(folder.to_owned()), cause }),
+    Ok(Arc::new(Folder::at(folder)?))
+}
+
+/// Whoever copies a store's folder must not have its keys with it.
+fn keys_outside(store: Option<&Path>, keys: Option<&Path>) -> Result<(), Error> {
+    let (Some(store), Some(keys)) = (store, keys) else { return Ok(()) };
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if real(keys).starts_with(real(store)) {
+        return Err(Error::Open { folder: Some(keys.to_owned()), cause: OpenError::KeysInStore });
     }
+    Ok(())
 }
 
 /// A policy at work over one store.
@@ -196,7 +204,7 @@ impl Menshen {
     /// ```
     ///
     /// # Errors
-    /// The store is in use, read-only, full, or no store; nothing in it was changed then.
+    /// The store is in use, read-only, full, or no store, or the keys' folder is in it; nothing in it was changed then.
     pub fn open(policy: Policy, store: Store, keys: impl KeyProvider + 'static) -> Result<Self, Error> {
         Self::open_on(policy, store, Arc::new(keys), Platform::default())
     }
@@ -212,6 +220,7 @@ impl Menshen {
         keys: Arc<dyn KeyProvider>,
         platform: Platform,
     ) -> Result<Self, Error> {
+        keys_outside(store.folder.as_deref(), keys.folder())?;
         let uses_system_clock = store.clock.is_none();
         let clock = store.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let effects = Effects {

@@ -250,6 +250,11 @@ pub(crate) fn prompt_words(locale: &str) -> PromptWords {
     }
 }
 
+/// Names in a row.
+pub(crate) fn list<'a>(locale: &str, names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(pick(locale, ", ", "、", "、"))
+}
+
 /// Where a consent is withdrawn, for a receipt.
 pub(crate) fn withdrawal(locale: &str, is_possible: bool) -> &'static str {
     if is_possible {
@@ -343,6 +348,11 @@ mod tests {
         for sentence in sentences.chain(words) {
             assert!(!sentence.replace("11:20", "").contains([',', ';', ':', '!', '?']), "{sentence}");
         }
+    }
+
+    #[test]
+    fn names_in_a_row_are_set_apart_as_the_language_does() {
+        assert_eq!(["en", "zh-Hans", "zh-Hant"].map(|l| list(l, ["A", "B"].into_iter())), ["A, B", "A、B", "A、B"]);
     }
 
     #[test]

@@ -73,8 +73,11 @@ public struct MenshenError: Error, Equatable, Sendable {
     case storeFull = "store-full"
     /// The path is not a folder.
     case notAFolder = "not-a-folder"
-    /// The folder holds something that is not a store; nothing in it was touched.
+    /// The path is in an app group, where the system kills an app that is suspended with a lock.
     case inAppGroup = "in-app-group"
+    /// The keys would be in the store's own folder, so that a copy of it had its keys with it.
+    case keysInStore = "keys-in-store"
+    /// The folder holds something that is not a store; nothing in it was touched.
     case notAStore = "not-a-store"
     /// A file or the disk failed.
     case io

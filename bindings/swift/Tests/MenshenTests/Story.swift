@@ -9,6 +9,8 @@ final class Story {
   private let folder: TestFolder
   /// The store's folder as it was given last.
   private var store: URL
+  /// The folder of the file keys as it was given last.
+  private var keysFolder: URL?
   let clock = TestClock()
   let platform = TestPlatform()
   private var menshen: Menshen?
@@ -76,9 +78,11 @@ final class Story {
     case "disk-read-only": store = try disk().readOnlyStore
     case let kind: store = try place(kind, in: folder)
     }
+    let given = try keys(step["keys"]?.string ?? "same")
+    if case .file(let folder) = given { keysFolder = folder }
     let opened = try Menshen(
       policy: .data(try step["policy"].map(document) ?? base.data), store: store,
-      keys: try keys(step["keys"]?.string ?? "same"), platform: platform, clock: clock,
+      keys: given, platform: platform, clock: clock,
       markers: [folder.at("markers")], capBytes: step["cap"]?.integer.map(Int.init))
     do {
       let session = try opened.guest()
@@ -95,6 +99,9 @@ final class Story {
     switch kind {
     case "same": return .file(folder.at("keys"))
     case "other": return .file(folder.at("other-keys"))
+    case "the-store": return .file(store)
+    case "in-store": return .file(store.appendingPathComponent("platform-keys"))
+    case "file": return .file(try place("file", in: folder))
     case "scripted": return .provider(keys)
     default: throw BrokenVector("keys are not `\(kind)`")
     }
@@ -242,7 +249,11 @@ final class Story {
 
   private func json(_ error: MenshenError) -> JSON {
     var fields = error.fields
-    if fields["folder"] == store.path { fields["folder"] = "given" }
+    switch fields["folder"] {
+    case store.path: fields["folder"] = "given"
+    case keysFolder?.path: fields["folder"] = "keys"
+    default: break
+    }
     let problems = error.problems.map { problem -> JSON in
       [
         "code": .string(problem.code), "pointer": .string(problem.pointer),

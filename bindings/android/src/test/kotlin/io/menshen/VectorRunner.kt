@@ -70,6 +70,9 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
 
     /** The store's folder as it was given last. */
     private var store: File = root.resolve("store")
+
+    /** The folder of the file keys as it was given last. */
+    private var keysFolder: File? = null
     private var menshen: Menshen? = null
     private var current: Session? = null
     private var permit: Permit? = null
@@ -137,12 +140,19 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
     private fun describe(failed: MenshenException) =
         mapOf(
             "code" to failed.code.id,
-            "fields" to failed.fields.mapValues { if (it.key == "folder" && it.value == store.path) "given" else it.value },
+            "fields" to failed.fields.mapValues { if (it.key == "folder") folderName(it.value) else it.value },
             "problems" to
                 failed.problems.map {
                     mapOf("code" to it.code, "pointer" to it.pointer, "line" to it.line, "column" to it.column)
                 },
         )
+
+    private fun folderName(path: String) =
+        when (path) {
+            store.path -> "given"
+            keysFolder?.path -> "keys"
+            else -> path
+        }
 
     private fun act(action: String, step: JsonObject): Any =
         when (action) {
@@ -284,9 +294,13 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             when (val which = step.get("keys")?.asString ?: "same") {
                 "same" -> Keys.FileKeys(root.resolve("keys"))
                 "other" -> Keys.FileKeys(root.resolve("keys-other"))
+                "the-store" -> Keys.FileKeys(store)
+                "in-store" -> Keys.FileKeys(store.resolve("platform-keys"))
+                "file" -> Keys.FileKeys(place(root, "file"))
                 "scripted" -> Keys.Provider(scripted)
                 else -> throw BrokenVector("keys are not `$which`")
             }
+        keysFolder = (keys as? Keys.FileKeys)?.folder
         val configuration =
             Configuration(
                 policy = document(step.getAsJsonObject("policy")),
