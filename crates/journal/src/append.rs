@@ -1,5 +1,6 @@
 //! Appending and syncing: one write for each record, one flush when asked.
 
+use crate::boxes::BoxTarget;
 use crate::cipher::{Algorithm, SealingKey, TAG};
 use crate::cursor::Position;
 use crate::effects::{DiskError, KeyError};
@@ -92,7 +93,7 @@ impl Inner {
             self.key_of(&append.domain)?;
             self.make_room(&slice, bytes)?;
         }
-        let id = self.writable(slice)?;
+        let id = self.writable(slice, None)?;
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         buffer.extend_from_slice(&[0; frame::HEADER]);
@@ -134,25 +135,41 @@ impl Inner {
         Ok(segment.took(buffer.len() as u64, self.appends))
     }
 
-    /// The segment of a slice to append to, with a run begun.
-    pub(crate) fn writable(&mut self, slice: Slice) -> Result<u64, Error> {
-        if let Some(id) = self.active.get(&(slice, None)).copied()
+    /// The segment of a slice to append to: with a run begun, or of boxes for a server.
+    pub(crate) fn writable(&mut self, slice: Slice, target: Option<BoxTarget>) -> Result<u64, Error> {
+        if let Some(id) = self.active.get(&(slice, target)).copied()
             && let Some(segment) = self.segments.get(&id)
             && segment.takes_more(&self.options)
         {
-            if segment.run.is_some() && segment.file.is_some() {
+            if segment.file.is_some() && (target.is_some() || segment.run.is_some()) {
                 return Ok(id);
             }
-            match self.begin_run(id, segment.next) {
+            match self.go_on(id, segment.next, target.is_some()) {
                 // The slice's secret is gone: what it sealed is left alone, and a new segment has a new one.
                 Err(Error::Key(KeyError::NotFound)) => {}
-                begun => return begun.map(|()| id),
+                done => return done.map(|()| id),
             }
         }
-        let id = self.create_segment(slice, 0)?;
+        let id = match target {
+            None => self.create_segment(slice, 0)?,
+            Some(target) => self.create(slice, Sealing::Boxed(target), 0)?,
+        };
         self.manifest_added(id)?;
-        self.active.insert((slice, None), id);
+        self.active.insert((slice, target), id);
         Ok(id)
+    }
+
+    /// Opens a segment to write behind what it holds: boxes have no runs.
+    fn go_on(&mut self, id: u64, first: u64, is_boxed: bool) -> Result<(), Error> {
+        if !is_boxed {
+            return self.begin_run(id, first);
+        }
+        self.limit_open()?;
+        let file = self.disk.open(&segment::name(id)).at("open a segment")?;
+        if let Some(segment) = self.segments.get_mut(&id) {
+            segment.file = Some(file);
+        }
+        Ok(())
     }
 
     pub(crate) fn manifest_added(&mut self, id: u64) -> Result<(), Error> {

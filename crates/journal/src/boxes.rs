@@ -8,12 +8,12 @@ use crate::bytes::Reader;
 use crate::cipher::{self, TAG};
 use crate::effects::{DiskError, Now};
 use crate::error::{At, Error};
-use crate::frame::{self, FrameReader, Kind, Step};
+use crate::frame::{self, Kind};
 use crate::held::Appended;
 use crate::journal::{Inner, Journal};
 use crate::names::{Domain, Label, RecordId, Slice};
-use crate::read::{Read, lose};
-use crate::segment::{self, Sealing, Segment};
+use crate::read::{Read, Room, Visit, Visitor, Walked};
+use crate::segment::{Sealing, Segment};
 
 /// Bytes of an encapsulated key.
 const ENCAPSULATED: usize = 32;
@@ -136,7 +136,7 @@ impl Inner {
         let target = BoxTarget { endpoint: to.endpoint, event: to.event, key: to.key.id() };
         let plain = padded(4 + append.body.len());
         self.make_room(&slice, (frame::HEADER + ENCAPSULATED + plain + TAG) as u64)?;
-        let id = self.box_segment(slice, target)?;
+        let id = self.writable(slice, Some(target))?;
         let Some(segment) = self.segments.get(&id) else { return Err(Error::Io { operation: "append" }) };
         let sequence = segment.next;
         let mut bytes = Zeroizing::new(Vec::with_capacity(plain));
@@ -160,108 +160,62 @@ impl Inner {
         Ok(segment.took(out.len() as u64, self.appends))
     }
 
-    /// The segment of a target to append to.
-    fn box_segment(&mut self, slice: Slice, target: BoxTarget) -> Result<u64, Error> {
-        if let Some(id) = self.active.get(&(slice, Some(target))).copied()
-            && let Some(segment) = self.segments.get(&id)
-            && segment.takes_more(&self.options)
-        {
-            if segment.file.is_none() {
-                self.limit_open()?;
-                let file = self.disk.open(&segment::name(id)).at("open a segment")?;
-                if let Some(segment) = self.segments.get_mut(&id) {
-                    segment.file = Some(file);
-                }
-            }
-            return Ok(id);
-        }
-        let id = self.create(slice, Sealing::Boxed(target), 0)?;
-        self.manifest_added(id)?;
-        self.active.insert((slice, Some(target)), id);
-        Ok(id)
-    }
-
     fn read_boxed(&mut self, read: &Read<'_>) -> Result<BoxedBatch, Error> {
-        let mut batch = BoxedBatch::default();
         let now = self.effects.clock.now();
-        let mut left = read.max_bytes;
+        let mut boxes = Boxes { batch: BoxedBatch::default(), room: Room::of(read) };
         let ids: Vec<u64> = self.segments.keys().copied().collect();
         for id in ids {
             let Some(segment) = self.segments.get(&id) else { continue };
             let slice = segment.header.slice;
-            let Sealing::Boxed(target) = segment.header.sealing else { continue };
-            if target.endpoint != read.endpoint || slice.lane != read.lane || !read.domains.contains(&slice.domain) {
-                continue;
-            }
-            if self.closed.contains(&slice.domain) {
+            let is_wanted = segment.header.boxed_for() == Some(read.endpoint)
+                && slice.lane == read.lane
+                && read.domains.contains(&slice.domain)
+                && !self.closed.contains(&slice.domain);
+            if !is_wanted {
                 continue;
             }
             if may_have_ended(&slice, &now, &self.opened) {
-                batch.expired += 1;
+                boxes.batch.expired += 1;
                 continue;
             }
-            // Taken out while it is read, so that what is learnt can be noted in it.
-            let Some(mut segment) = self.segments.remove(&id) else { continue };
-            let done = self.read_boxes(&mut segment, target, read, &mut batch, &mut left);
-            self.segments.insert(id, segment);
-            if !done.at("read a segment")? {
+            let walked = self.walk(id, read, &mut boxes).at("read a segment")?;
+            let Some(Walked { damaged, is_whole }) = walked else { continue };
+            boxes.batch.damaged = boxes.batch.damaged.saturating_add(damaged);
+            if !is_whole {
                 break;
             }
         }
-        self.damaged += batch.damaged;
-        Ok(batch)
+        self.damaged += boxes.batch.damaged;
+        Ok(boxes.batch)
     }
+}
 
-    /// Whether there is room for boxes of the next segment.
-    fn read_boxes(
-        &self,
-        segment: &mut Segment,
-        target: BoxTarget,
-        read: &Read<'_>,
-        batch: &mut BoxedBatch,
-        left: &mut usize,
-    ) -> Result<bool, DiskError> {
-        let file = self.disk.open(&segment::name(segment.header.id))?;
-        let mut reader = FrameReader::new(file.as_ref(), segment::HEADER as u64)?;
-        let mut expected = 0;
-        loop {
-            let found = match reader.next()? {
-                Step::Frame(found) => found,
-                Step::Damage => continue,
-                Step::End { .. } => break,
-            };
-            let sequence = found.sequence;
-            if found.kind != Kind::Boxed || sequence < expected || sequence >= segment.next {
-                continue;
-            }
-            batch.damaged = batch.damaged.saturating_add(lose(segment, expected, sequence));
-            expected = sequence.saturating_add(1);
-            let id = RecordId { segment: segment.header.id, sequence };
-            if self.is_done(segment, read.endpoint, sequence) || read.skip.contains(&id) {
-                continue;
-            }
-            let Some((encapsulated, sealed)) = reader.body(&found).split_first_chunk::<ENCAPSULATED>() else {
-                batch.damaged = batch.damaged.saturating_add(lose(segment, sequence, sequence.saturating_add(1)));
-                continue;
-            };
-            let is_first = batch.boxes.is_empty();
-            if batch.boxes.len() >= read.max_records || (sealed.len() > *left && !is_first) {
-                return Ok(false);
-            }
-            *left = left.saturating_sub(sealed.len());
-            batch.boxes.push(Boxed {
-                id,
-                domain: segment.header.slice.domain,
-                event: target.event,
-                key: target.key,
-                header: segment.hash,
-                sequence,
-                encapsulated: *encapsulated,
-                sealed: sealed.to_vec(),
-            });
+/// Takes boxes into a batch as they are.
+struct Boxes {
+    batch: BoxedBatch,
+    room: Room,
+}
+
+impl Visitor for Boxes {
+    const KIND: Kind = Kind::Boxed;
+
+    fn record(&mut self, segment: &Segment, id: RecordId, body: &[u8]) -> Visit {
+        let Sealing::Boxed(target) = segment.header.sealing else { return Visit::Lost };
+        let Some((encapsulated, sealed)) = body.split_first_chunk::<ENCAPSULATED>() else { return Visit::Lost };
+        if !self.room.take(sealed.len()) {
+            return Visit::Enough;
         }
-        batch.damaged = batch.damaged.saturating_add(lose(segment, expected, segment.next));
-        Ok(true)
+        self.batch.boxes.push(Boxed {
+            id,
+            domain: segment.header.slice.domain,
+            event: target.event,
+            key: target.key,
+            header: segment.hash,
+            sequence: id.sequence,
+            encapsulated: *encapsulated,
+            sealed: sealed.to_vec(),
+        });
+        Visit::Passed
     }
 }
 

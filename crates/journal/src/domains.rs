@@ -303,6 +303,9 @@ impl Inner {
 
     /// What unlocks a domain that is not unlocked.
     fn locked(&self, domain: &Domain) -> Result<Option<Locked>, KeyError> {
+        if self.is_forged(domain) {
+            return Err(KeyError::Refused);
+        }
         if self.domains.contains_key(domain) {
             return Ok(None);
         }
@@ -327,6 +330,9 @@ impl Inner {
     /// The key of a domain, if it is in memory; else what the key store answered last. Whoever needs it has it asked for
     /// before the lock is taken.
     pub(crate) fn key_of(&self, domain: &Domain) -> Result<&Secret, Error> {
+        if self.is_forged(domain) {
+            return Err(Error::TooManyForgeries);
+        }
         if self.closed.contains(domain) {
             return Err(Error::Closed);
         }
@@ -356,7 +362,7 @@ impl Inner {
         Ok(cipher::derive(secret.as_ref(), key.as_ref(), &[&info.0]))
     }
 
-    fn close(&mut self, domain: &Domain) {
+    pub(crate) fn close(&mut self, domain: &Domain) {
         self.domains.remove(domain);
         self.held.forget(domain);
         self.closed.insert(*domain);

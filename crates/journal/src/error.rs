@@ -139,6 +139,9 @@ pub enum Error {
     },
     /// The key store failed.
     Key(KeyError),
+    /// Too many seals under the domain's keys did not open: somebody makes them up, and nothing of the domain is opened or
+    /// sealed until the store is opened again.
+    TooManyForgeries,
     /// What was given as a server's key is none, so that nothing was sealed to it.
     BadServerKey,
     /// The source of randomness failed.
@@ -171,6 +174,7 @@ impl Error {
             Self::TooLarge { .. } => "too-large",
             Self::Io { .. } => "io",
             Self::Key(error) => error.code(),
+            Self::TooManyForgeries => "too-many-forgeries",
             Self::BadServerKey => "bad-server-key",
             Self::Randomness => "randomness",
             Self::LedgerBroken { .. } => "ledger-broken",
@@ -189,6 +193,10 @@ impl fmt::Display for Error {
             Self::TooLarge { limit } => write!(f, "the record is larger than {limit} bytes"),
             Self::Io { operation } => write!(f, "the disk failed ({operation})"),
             Self::Key(error) => write!(f, "{error}"),
+            Self::TooManyForgeries => f.write_str(
+                "65,536 sealed records of the domain did not open, so somebody writes into the store's files; its keys are \
+                 wiped until the store is opened again",
+            ),
             Self::BadServerKey => {
                 f.write_str("what was given as a server's key is no X25519 key; look at the policy's endpoint")
             }

@@ -82,6 +82,9 @@ pub struct Health {
     pub damaged: u64,
     /// Segments whose last sync failed and whose records are to be written anew.
     pub suspect: u64,
+    /// Seals whose checksum was right and that did not open, since the store was opened: somebody made them up. A domain
+    /// with 2^16 of them is locked.
+    pub forged: u64,
 }
 
 /// An open store. It holds the folder's lock until it is dropped; nothing is synced by dropping it.
@@ -113,6 +116,8 @@ pub(crate) struct Inner {
     pub(crate) closed: BTreeSet<Domain>,
     /// Why the keys of other domains are not there, as the key store said when it was asked last.
     pub(crate) answers: HashMap<Domain, KeyError>,
+    /// How many seals of a domain did not open.
+    pub(crate) forgeries: BTreeMap<Domain, u32>,
     /// Keys that wait for a domain, unlocked.
     pub(crate) spares: Vec<Spare>,
     /// Aliases of keys that this process makes or made, whether or not a slot names them.
@@ -214,6 +219,7 @@ impl Journal {
             domains: BTreeMap::new(),
             closed: BTreeSet::new(),
             answers: HashMap::new(),
+            forgeries: BTreeMap::new(),
             spares: Vec::new(),
             unnamed: HashSet::new(),
             ledgers: HashMap::new(),
@@ -272,6 +278,7 @@ impl Journal {
             quarantined_files: inner.report.quarantined,
             damaged: inner.damaged,
             suspect: inner.segments.values().filter(|segment| segment.suspect).count() as u64,
+            forged: inner.forgeries.values().copied().map(u64::from).sum(),
         }
     }
 

@@ -23,6 +23,7 @@ mod effects;
 mod error;
 mod flush;
 mod folder;
+mod forgeries;
 mod frame;
 mod held;
 mod journal;

@@ -1,6 +1,7 @@
 //! Reading: records in the order of their segments, unsealed, without those that ended or were delivered.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -10,6 +11,7 @@ use crate::cipher::{self, Algorithm, SealingKey, Secret};
 use crate::cursor::Position;
 use crate::effects::{DiskError, DiskFile, Now};
 use crate::error::{At, Error};
+use crate::forgeries::Tries;
 use crate::frame::{FrameReader, Kind, Step};
 use crate::journal::{Inner, Journal};
 use crate::names::{Domain, Expiry, Label, Lane, RecordId};
@@ -111,6 +113,8 @@ pub(crate) struct Unsealer {
     hash: [u8; 32],
     run: RunKey,
     run_offset: u64,
+    /// Of the segment's domain.
+    pub(crate) tries: Tries,
 }
 
 /// Why a sealed body did not open.
@@ -118,17 +122,19 @@ pub(crate) struct Unsealer {
 pub(crate) enum Unsealing {
     Damaged,
     WrongKey,
+    /// Too many did not open before it.
+    Locked,
 }
 
 impl Unsealer {
-    pub(crate) fn new(slice_key: Secret, segment: &Segment) -> Self {
+    pub(crate) fn new(slice_key: Secret, segment: &Segment, tries: Tries) -> Self {
         let hash = segment.hash;
         let algorithm = match segment.header.sealing {
             Sealing::Here(algorithm) => algorithm,
             // It has no runs, so that nothing in it opens.
             Sealing::Boxed(_) => Algorithm::default(),
         };
-        Self { slice_key, algorithm, hash, run: RunKey::Unknown, run_offset: 0 }
+        Self { slice_key, algorithm, hash, run: RunKey::Unknown, run_offset: 0, tries }
     }
 
     /// Takes in a run's header; the second copy changes nothing.
@@ -167,14 +173,14 @@ impl Unsealer {
         self.run_offset
     }
 
-    pub(crate) fn open(&self, kind: Kind, sequence: u64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealing> {
+    pub(crate) fn open(&mut self, kind: Kind, sequence: u64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealing> {
         match &self.run {
             RunKey::Wrong => Err(Unsealing::WrongKey),
             RunKey::Unknown => Err(Unsealing::Damaged),
             RunKey::Good { first, key } => {
                 let counter = sequence.checked_sub(*first).ok_or(Unsealing::Damaged)?;
                 let aad = aad(&self.hash, kind, sequence, sealed.len());
-                key.open(counter, &aad, sealed).ok_or(Unsealing::Damaged)
+                self.tries.open(key, counter, &aad, sealed)
             }
         }
     }
@@ -231,7 +237,7 @@ impl Inner {
 
     fn read_batch(&mut self, read: &Read<'_>) -> Result<Batch, Error> {
         let mut batch = Batch::default();
-        let mut left = read.max_bytes;
+        let mut room = Room::of(read);
         let now = self.effects.clock.now();
         let wanted = |segment: &Segment| {
             let slice = &segment.header.slice;
@@ -247,17 +253,21 @@ impl Inner {
             let (slice, label) = (segment.header.slice, segment.header.label);
             let key = match self.slice_key(&slice, label) {
                 Ok(Some(key)) => key,
-                Ok(None) | Err(Error::Closed | Error::Key(_)) => {
+                Ok(None) | Err(Error::Closed | Error::Key(_) | Error::TooManyForgeries) => {
                     batch.locked += 1;
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            // Taken out while it is read, so that what is learnt can be noted in it.
-            let Some(mut segment) = self.segments.remove(&id) else { continue };
-            let done = self.read_segment(&mut segment, key, read, &now, &mut batch, &mut left);
-            self.segments.insert(id, segment);
-            if !done.at("read a segment")? {
+            let unsealer = Unsealer::new(key, segment, self.tries(&slice.domain));
+            let mut records = Records { domain: slice.domain, unsealer, now, batch, room };
+            let walked = self.walk(id, read, &mut records);
+            let tries = records.unsealer.tries;
+            (batch, room) = (records.batch, records.room);
+            self.note_tries(&slice.domain, tries);
+            let Some(Walked { damaged, is_whole }) = walked.at("read a segment")? else { continue };
+            batch.damaged = batch.damaged.saturating_add(damaged);
+            if !is_whole {
                 break;
             }
         }
@@ -265,114 +275,189 @@ impl Inner {
         Ok(batch)
     }
 
-    /// Whether there is room for records of the next segment.
-    fn read_segment(
-        &self,
-        segment: &mut Segment,
-        key: Secret,
+    /// Shows the frames of a segment that an endpoint has not passed, in their order. What is learnt on the way is noted
+    /// in the segment.
+    pub(crate) fn walk(
+        &mut self,
+        id: u64,
         read: &Read<'_>,
-        now: &Now,
-        batch: &mut Batch,
-        left: &mut usize,
-    ) -> Result<bool, DiskError> {
-        let id = segment.header.id;
-        let opened;
-        let file = match segment.file.take() {
-            Some(file) => {
-                opened = file;
-                &opened
-            }
-            None => {
-                opened = self.disk.open(&segment::name(id))?;
-                &opened
-            }
-        };
-        let room = self.read_file(segment, file.as_ref(), key, read, now, batch, left);
-        if segment.run.is_some() {
-            segment.file = Some(opened);
-        }
-        room
+        visitor: &mut impl Visitor,
+    ) -> Result<Option<Walked>, DiskError> {
+        // Taken out while it is read.
+        let Some(mut segment) = self.segments.remove(&id) else { return Ok(None) };
+        let walked = self.walk_through(&mut segment, read, visitor);
+        self.segments.insert(id, segment);
+        walked.map(Some)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call site; a struct would only rename them")]
-    fn read_file(
+    fn walk_through<V: Visitor>(
         &self,
         segment: &mut Segment,
-        file: &dyn DiskFile,
-        key: Secret,
         read: &Read<'_>,
-        now: &Now,
-        batch: &mut Batch,
-        left: &mut usize,
-    ) -> Result<bool, DiskError> {
+        visitor: &mut V,
+    ) -> Result<Walked, DiskError> {
         let id = segment.header.id;
-        let up_to = self.cursors.up_to(id, read.endpoint);
-        let place = segment.place_before(up_to);
-        let mut expected = place.sequence;
-        let mut unsealer = Unsealer::new(key, segment);
-        if place.offset > segment::HEADER as u64 {
-            unsealer.enter_at(file, place.run)?;
-        }
-        let mut reader = FrameReader::new(file, place.offset)?;
+        let file = match &segment.file {
+            Some(file) => Arc::clone(file),
+            None => self.disk.open(&segment::name(id))?,
+        };
+        let place = segment.place_before(self.cursors.up_to(id, read.endpoint));
+        let (mut expected, mut damaged) = (place.sequence, 0_u64);
+        visitor.begin(file.as_ref(), &place)?;
+        let mut reader = FrameReader::new(file.as_ref(), place.offset)?;
         loop {
             let found = match reader.next()? {
                 Step::Frame(found) => found,
                 Step::Damage => continue,
                 Step::End { .. } => break,
             };
-            match found.kind {
-                Kind::Run => {
-                    unsealer.enter(found.offset, found.sequence, reader.body(&found));
-                    continue;
-                }
-                Kind::Record if found.sequence >= expected && found.sequence < segment.next => {}
-                _ => continue,
+            if found.kind == Kind::Run {
+                visitor.run(found.offset, found.sequence, reader.body(&found));
+                continue;
             }
             let sequence = found.sequence;
-            batch.damaged = batch.damaged.saturating_add(lose(segment, expected, sequence));
+            if found.kind != V::KIND || sequence < expected || sequence >= segment.next {
+                continue;
+            }
+            damaged = damaged.saturating_add(lose(segment, expected, sequence));
             expected = sequence.saturating_add(1);
-            segment.note(Position { sequence, offset: found.offset, run: unsealer.run_offset() });
+            segment.note(Position { sequence, offset: found.offset, run: visitor.run_offset() });
             let record = RecordId { segment: id, sequence };
             if self.is_done(segment, read.endpoint, sequence) || read.skip.contains(&record) {
                 continue;
             }
-            if batch.records.len() >= read.max_records {
-                return Ok(false);
+            match visitor.record(segment, record, reader.body(&found)) {
+                Visit::Passed => {}
+                Visit::Lost => damaged = damaged.saturating_add(lose(segment, sequence, sequence.saturating_add(1))),
+                Visit::Ended => segment.gaps.insert(sequence, sequence.saturating_add(1)),
+                Visit::Enough => return Ok(Walked { damaged, is_whole: false }),
             }
-            let plain = match unsealer.open(Kind::Record, sequence, reader.body(&found)) {
-                Ok(plain) => plain,
-                Err(Unsealing::WrongKey) => {
-                    batch.wrong_key += 1;
-                    continue;
-                }
-                Err(Unsealing::Damaged) => {
-                    batch.damaged = batch.damaged.saturating_add(lose(segment, sequence, sequence.saturating_add(1)));
-                    continue;
-                }
-            };
-            let Some(plain) = Plain::read(plain) else {
-                batch.damaged = batch.damaged.saturating_add(lose(segment, sequence, sequence.saturating_add(1)));
-                continue;
-            };
-            if plain.expiry.is_over(now) {
-                batch.expired += 1;
-                segment.gaps.insert(sequence, sequence + 1);
-                continue;
-            }
-            if plain.body.len() > *left && !batch.records.is_empty() {
-                return Ok(false);
-            }
-            *left = left.saturating_sub(plain.body.len());
-            let expires_ms = plain.expiry.at_ms;
-            batch.records.push(Record {
-                id: record,
-                domain: segment.header.slice.domain,
-                expires_ms,
-                body: plain.body,
-            });
         }
-        batch.damaged = batch.damaged.saturating_add(lose(segment, expected, segment.next));
-        Ok(true)
+        damaged = damaged.saturating_add(lose(segment, expected, segment.next));
+        Ok(Walked { damaged, is_whole: true })
+    }
+}
+
+/// What a reading does with the frames of a segment.
+pub(crate) trait Visitor {
+    /// The kind of frame that it reads.
+    const KIND: Kind;
+
+    /// Begins at a place within the file.
+    fn begin(&mut self, _file: &dyn DiskFile, _place: &Position) -> Result<(), DiskError> {
+        Ok(())
+    }
+
+    /// A run's header.
+    fn run(&mut self, _offset: u64, _first: u64, _body: &[u8]) {}
+
+    /// Where the run's header stands.
+    fn run_offset(&self) -> u64 {
+        segment::HEADER as u64
+    }
+
+    /// A record that is wanted.
+    fn record(&mut self, segment: &Segment, id: RecordId, body: &[u8]) -> Visit;
+}
+
+/// What became of a record that was shown.
+pub(crate) enum Visit {
+    /// It was taken, or left where it is.
+    Passed,
+    /// Nobody will ever read it.
+    Lost,
+    /// Its time is over.
+    Ended,
+    /// There is no room for it, nor for any behind it.
+    Enough,
+}
+
+/// What a walk met.
+pub(crate) struct Walked {
+    /// Records that are lost and were not known to be.
+    pub(crate) damaged: u64,
+    /// Whether it came to the end.
+    pub(crate) is_whole: bool,
+}
+
+/// How much more one call may give.
+pub(crate) struct Room {
+    records: usize,
+    bytes: usize,
+    is_untouched: bool,
+}
+
+impl Room {
+    pub(crate) fn of(read: &Read<'_>) -> Self {
+        Self { records: read.max_records, bytes: read.max_bytes, is_untouched: true }
+    }
+
+    pub(crate) fn is_left(&self) -> bool {
+        self.records > 0
+    }
+
+    /// Takes room for so many bytes, if it is there. The first one always fits.
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+        let fits = self.is_left() && (bytes <= self.bytes || self.is_untouched);
+        if fits {
+            self.records -= 1;
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.is_untouched = false;
+        }
+        fits
+    }
+}
+
+/// Unseals records into a batch.
+struct Records {
+    domain: Domain,
+    unsealer: Unsealer,
+    now: Now,
+    batch: Batch,
+    room: Room,
+}
+
+impl Visitor for Records {
+    const KIND: Kind = Kind::Record;
+
+    fn begin(&mut self, file: &dyn DiskFile, place: &Position) -> Result<(), DiskError> {
+        if place.offset > segment::HEADER as u64 {
+            self.unsealer.enter_at(file, place.run)?;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, offset: u64, first: u64, body: &[u8]) {
+        self.unsealer.enter(offset, first, body);
+    }
+
+    fn run_offset(&self) -> u64 {
+        self.unsealer.run_offset()
+    }
+
+    fn record(&mut self, _segment: &Segment, id: RecordId, body: &[u8]) -> Visit {
+        if !self.room.is_left() {
+            return Visit::Enough;
+        }
+        let plain = match self.unsealer.open(Kind::Record, id.sequence, body) {
+            Ok(plain) => plain,
+            Err(Unsealing::WrongKey) => {
+                self.batch.wrong_key += 1;
+                return Visit::Passed;
+            }
+            Err(Unsealing::Locked) => return Visit::Passed,
+            Err(Unsealing::Damaged) => return Visit::Lost,
+        };
+        let Some(Plain { expiry, body }) = Plain::read(plain) else { return Visit::Lost };
+        if expiry.is_over(&self.now) {
+            self.batch.expired += 1;
+            return Visit::Ended;
+        }
+        if !self.room.take(body.len()) {
+            return Visit::Enough;
+        }
+        self.batch.records.push(Record { id, domain: self.domain, expires_ms: expiry.at_ms, body });
+        Visit::Passed
     }
 }
 

@@ -10,6 +10,7 @@ use super::{LedgerEntry, Payload, leaf_of, ledger_slice};
 use crate::bytes::Reader;
 use crate::cursor::Position;
 use crate::error::{At, Error};
+use crate::forgeries::Tries;
 use crate::frame::{FrameReader, Kind, Step};
 use crate::journal::{Inner, Journal};
 use crate::names::{Domain, Label};
@@ -232,21 +233,36 @@ impl Inner {
         chain: &mut Chain,
     ) -> Result<(), Error> {
         let Some(segment) = self.segments.get(&id) else { return Ok(()) };
-        let (slice, label, hash) = (segment.header.slice, segment.header.label, segment.hash);
-        let of = self.ledger_name(&slice.domain);
+        let (slice, label) = (segment.header.slice, segment.header.label);
         let Some(slice_key) = self.slice_key(&slice, label)? else {
             chain.broken = Some(chain.size());
             return Ok(());
         };
         let Some(segment) = self.segments.get(&id) else { return Ok(()) };
-        let mut unsealer = Unsealer::new(slice_key, segment);
+        let mut unsealer = Unsealer::new(slice_key, segment, self.tries(&slice.domain));
+        let read = self.read_ledger_frames(id, start, public_key, &mut unsealer, chain);
+        self.note_tries(&slice.domain, unsealer.tries);
+        read
+    }
+
+    fn read_ledger_frames(
+        &mut self,
+        id: u64,
+        start: Option<Position>,
+        public_key: Option<&[u8; 32]>,
+        unsealer: &mut Unsealer,
+        chain: &mut Chain,
+    ) -> Result<(), Error> {
+        let Some(segment) = self.segments.get(&id) else { return Ok(()) };
+        let (domain, hash) = (segment.header.slice.domain, segment.hash);
+        let of = self.ledger_name(&domain);
         let file = self.disk.open(&segment::name(id)).at("read the ledger")?;
         let mut keys = RunKeys::default();
         let mut offset = segment::HEADER as u64;
         if let Some(place) = start {
             if let Some(header) = unsealer.enter_at(file.as_ref(), place.run).at("read the ledger")? {
                 chain.salts.insert(header.salt);
-                keys = self.run_keys(&slice.domain, &hash, &header)?;
+                keys = self.run_keys(&domain, &hash, &header)?;
             }
             offset = place.offset;
         }
@@ -273,20 +289,19 @@ impl Inner {
                                 chain.broken = Some(chain.size());
                                 return Ok(());
                             }
-                            keys = self.run_keys(&slice.domain, &hash, &header)?;
+                            keys = self.run_keys(&domain, &hash, &header)?;
                         }
                     }
                 }
                 Kind::Entry => {
-                    let entry = read_entry(&unsealer, &keys, &hash, found.sequence, body);
+                    let entry = read_entry(unsealer, &keys, &hash, found.sequence, body);
                     chain.entry(&of, found.sequence, entry);
                 }
                 Kind::Head => chain.head(&of, found.sequence, body, public_key),
                 Kind::Checkpoint if start.is_some_and(|place| place.offset == found.offset) => {
                     let signed = |head: &Head| public_key.is_some_and(|key| head.is_signed(key, &of));
-                    chain.begin(
-                        open_checkpoint(&keys, &hash, found.sequence, body).filter(|(_, _, head, _)| signed(head)),
-                    );
+                    let opened = open_checkpoint(&mut unsealer.tries, &keys, &hash, found.sequence, body);
+                    chain.begin(opened.filter(|(_, _, head, _)| signed(head)));
                 }
                 Kind::Checkpoint | Kind::Record | Kind::Boxed | Kind::Manifest | Kind::Payload => {}
             }
@@ -313,7 +328,7 @@ struct Unsealed {
 }
 
 /// An entry whose payload was erased has none; one whose payload does not fit is damaged.
-fn read_entry(unsealer: &Unsealer, keys: &RunKeys, hash: &Hash, sequence: u64, body: &[u8]) -> Option<Unsealed> {
+fn read_entry(unsealer: &mut Unsealer, keys: &RunKeys, hash: &Hash, sequence: u64, body: &[u8]) -> Option<Unsealed> {
     let mut read = Reader(body);
     let leaf = read.array()?;
     let length = usize::try_from(read.u32()?).ok()?;
@@ -323,7 +338,8 @@ fn read_entry(unsealer: &Unsealer, keys: &RunKeys, hash: &Hash, sequence: u64, b
         None => None,
         Some(LedgerRun { payload: key, .. }) => {
             let aad = segment::aad(hash, Kind::Payload, sequence, read.0.len());
-            let (salt, bytes) = split_plain(&key.open(sequence.checked_sub(keys.first)?, &aad, read.0)?)?;
+            let (salt, bytes) =
+                split_plain(&unsealer.tries.open(key, sequence.checked_sub(keys.first)?, &aad, read.0).ok()?)?;
             Some(Payload { salt, bytes }).filter(|payload| payload.commitment() == commitment)
         }
     };
@@ -336,9 +352,10 @@ fn read_entry(unsealer: &Unsealer, keys: &RunKeys, hash: &Hash, sequence: u64, b
 /// Tree, last leaf and head at a checkpoint, and what was sealed there.
 type Opened = (Frontier, Hash, Head, LedgerCheckpoint);
 
-fn open_checkpoint(keys: &RunKeys, hash: &Hash, sequence: u64, body: &[u8]) -> Option<Opened> {
+fn open_checkpoint(tries: &mut Tries, keys: &RunKeys, hash: &Hash, sequence: u64, body: &[u8]) -> Option<Opened> {
     let aad = segment::aad(hash, Kind::Checkpoint, sequence, body.len());
-    let plain = keys.erasable.as_ref()?.checkpoint.open(sequence.checked_sub(keys.first)?, &aad, body)?;
+    let key = &keys.erasable.as_ref()?.checkpoint;
+    let plain = tries.open(key, sequence.checked_sub(keys.first)?, &aad, body).ok()?;
     let mut read = Reader(&plain);
     let size = read.u64()?;
     let count = usize::try_from(read.u32()?).ok().filter(|count| *count <= 64)?;
