@@ -20,6 +20,7 @@ mod full_disk;
 mod key_store;
 mod kill;
 mod known_answers;
+mod limits;
 mod model;
 mod nonces;
 #[path = "../../support/observed_keys.rs"]

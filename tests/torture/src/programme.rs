@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::{
-    canaries, damage, days, errors, folder, full_disk, key_store, kill, known_answers, model, nonces, power, power_cut,
-    soak, structure,
+    canaries, damage, days, errors, folder, full_disk, key_store, kill, known_answers, limits, model, nonces, power,
+    power_cut, soak, structure,
 };
 
 /// How many cases are taken at once from the shared counter.
@@ -233,6 +233,15 @@ const PROGRAMMES: &[Programme] = &[
         planted: &["commitment-ignored"],
         title: "each authenticated byte changed under a checksum made anew",
         prepare: structure::fields,
+    },
+    Programme {
+        id: "C9",
+        ci: 64,
+        full: 10_000,
+        share: 0.2,
+        planted: &["forgeries-uncounted", "key-never-full"],
+        title: "2^16 seals that do not open lock a domain; a key seals 2^20 records or 64 MiB",
+        prepare: limits::keys,
     },
     Programme {
         id: "L4",
