@@ -12,13 +12,13 @@ use crate::error::BridgeError;
 use crate::foreign::{BridgeKeyError, BridgeListener};
 use crate::open::{BridgeConfiguration, BridgeMenshen};
 
-struct Opened {
+pub(super) struct Opened {
     _folder: tempfile::TempDir,
     _menshen: Arc<BridgeMenshen>,
-    session: Arc<BridgeSession>,
+    pub(super) session: Arc<BridgeSession>,
 }
 
-fn open() -> Opened {
+pub(super) fn open() -> Opened {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let configuration = BridgeConfiguration {
@@ -49,7 +49,7 @@ impl BridgeListener for Meddler {
     }
 }
 
-fn say_yes(flow: &BridgeFlow) -> BridgeStep {
+pub(super) fn say_yes(flow: &BridgeFlow) -> BridgeStep {
     let mut step = flow.step().unwrap();
     loop {
         let answer = match &step {

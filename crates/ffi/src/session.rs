@@ -345,3 +345,7 @@ fn number(id: i64) -> u64 {
 #[cfg(test)]
 #[path = "flow_tests.rs"]
 mod flow_tests;
+
+#[cfg(all(test, target_os = "linux"))]
+#[path = "memory_tests.rs"]
+mod memory_tests;

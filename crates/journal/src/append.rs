@@ -1,7 +1,9 @@
 //! Appending and syncing: one write for each record, one flush when asked.
 
+use zeroize::Zeroize;
+
 use crate::boxes::BoxTarget;
-use crate::cipher::{Algorithm, SealingKey, TAG};
+use crate::cipher::{self, Algorithm, SealingKey, TAG};
 use crate::cursor::Position;
 use crate::effects::{DiskError, KeyError};
 use crate::error::{At, Error};
@@ -96,6 +98,8 @@ impl Inner {
         let id = self.writable(slice, None)?;
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
+        // At once: growing it would leave a part of the body behind.
+        buffer.reserve(frame::HEADER + plain + TAG);
         buffer.extend_from_slice(&[0; frame::HEADER]);
         let Expiry { at_ms, made, lives_ms, .. } = append.expiry;
         buffer.extend_from_slice(&at_ms.to_le_bytes());
@@ -106,6 +110,10 @@ impl Inner {
         buffer.extend_from_slice(append.body);
         buffer.resize(frame::HEADER + plain, 0);
         let appended = self.append_sealed(id, &mut buffer);
+        if appended.is_err() {
+            // It may not have been sealed.
+            buffer.zeroize();
+        }
         self.buffer = buffer;
         appended
     }
@@ -202,8 +210,7 @@ impl Inner {
         let generation = newest.map_or(Some(0), |(known, _)| known.generation.checked_add(1)).ok_or(Error::Full)?;
         let slice = Slice { generation, ..slice };
         let label = u64::from_le_bytes(self.fill()?);
-        let secret = zeroize::Zeroizing::new(self.fill::<32>()?);
-        self.table.put(Slot::Slice { slice, label, secret }).at("write the keys")?;
+        self.table.put(Slot::Slice { slice, label, secret: self.secret()? }).at("write the keys")?;
         Ok((slice, label))
     }
 
@@ -233,6 +240,7 @@ impl Inner {
         let mut bytes = segment.header.encode();
         if let Sealing::Here(algorithm) = sealing {
             let (run, run_header) = self.new_run(&segment, algorithm, first)?;
+            cipher::scrub_stack();
             bytes.extend_from_slice(&run_header);
             segment.run = Some(run);
         }
@@ -277,6 +285,7 @@ impl Inner {
         self.limit_open()?;
         let Some(mut segment) = self.segments.remove(&id) else { return Err(Error::Io { operation: "append" }) };
         let begun = self.begin_run_of(&mut segment, first);
+        cipher::scrub_stack();
         self.segments.insert(id, segment);
         begun
     }

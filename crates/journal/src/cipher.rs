@@ -1,4 +1,7 @@
 //! All cryptography of the store, by ring, and by hpke where a server's key seals: one module to read, one to replace.
+//!
+//! Keys stay at one place of the heap and are overwritten when dropped, ring's own too, which do not do it by themselves.
+//! What ring leaves on the stack goes with [`scrub_stack`].
 
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
@@ -8,6 +11,7 @@ use ring::aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, Unboun
 use ring::digest::{Context, SHA256};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::hmac;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use zeroize::Zeroizing;
 
 use crate::effects::Randomness;
@@ -15,8 +19,54 @@ use crate::effects::Randomness;
 /// Length of an authentication tag.
 pub(crate) const TAG: usize = 16;
 
-/// 32 secret bytes, wiped when dropped.
-pub(crate) type Secret = Zeroizing<[u8; 32]>;
+/// 32 secret bytes at one place of the heap: wiped when dropped, and moving them leaves no copy behind.
+#[derive(Clone)]
+pub(crate) struct Secret(Box<Zeroizing<[u8; 32]>>);
+
+impl Secret {
+    /// One that `fill` writes.
+    pub(crate) fn filled<E>(fill: impl FnOnce(&mut [u8]) -> Result<(), E>) -> Result<Self, E> {
+        let mut secret = Self(Box::new(Zeroizing::new([0; 32])));
+        fill(secret.0.as_mut_slice()).map(|()| secret)
+    }
+
+    /// A copy of 32 bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; 32] = bytes.try_into().ok()?;
+        Self::filled(|to| {
+            to.copy_from_slice(bytes);
+            Ok::<_, std::convert::Infallible>(())
+        })
+        .ok()
+    }
+}
+
+impl std::ops::Deref for Secret {
+    type Target = [u8; 32];
+
+    fn deref(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// How much of the stack is scrubbed: more than a call of this library takes.
+const SCRUBBED: usize = 96 * 1024;
+
+/// Writes zeros over the stack that earlier calls of this thread used: ring leaves copies of keys there.
+#[inline(never)]
+pub(crate) fn scrub_stack() {
+    let mut zeros = [0_u8; SCRUBBED];
+    std::hint::black_box(&mut zeros);
+}
+
+/// Scrubs the stack when it goes out of scope, after what was declared later.
+pub(crate) struct Scrubbed;
+
+impl Drop for Scrubbed {
+    fn drop(&mut self) {
+        scrub_stack();
+    }
+}
 
 struct Length32;
 
@@ -28,9 +78,7 @@ impl KeyType for Length32 {
 
 /// HKDF-SHA-256 to 32 bytes. The parts of `info` are of fixed length or separated by their use.
 pub(crate) fn derive(salt: &[u8], secret: &[u8], info: &[&[u8]]) -> Option<Secret> {
-    let mut out = Zeroizing::new([0; 32]);
-    Salt::new(HKDF_SHA256, salt).extract(secret).expand(info, Length32).ok()?.fill(out.as_mut()).ok()?;
-    Some(out)
+    Secret::filled(|out| Salt::new(HKDF_SHA256, salt).extract(secret).expand(info, Length32)?.fill(out)).ok()
 }
 
 pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 32] {
@@ -65,11 +113,18 @@ pub(crate) const CODE: usize = 16;
 
 /// A key for the bookkeeping: HMAC-SHA-256, cut to 16 bytes.
 #[derive(Clone)]
-pub(crate) struct CodeKey(hmac::Key);
+pub(crate) struct CodeKey(Box<hmac::Key>);
+
+impl Drop for CodeKey {
+    fn drop(&mut self) {
+        *self.0 = hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]);
+        std::hint::black_box(&mut self.0);
+    }
+}
 
 impl CodeKey {
     pub(crate) fn new(key: &Secret) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
+        Self(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &**key)))
     }
 
     /// The code of these parts, which are of fixed length but for the last.
@@ -112,15 +167,32 @@ impl Algorithm {
 }
 
 /// A key that seals. The caller never uses a nonce twice.
-pub(crate) struct SealingKey(LessSafeKey);
+pub(crate) struct SealingKey(Box<LessSafeKey>);
+
+impl Drop for SealingKey {
+    fn drop(&mut self) {
+        if let Ok(key) = UnboundKey::new(self.0.algorithm(), &[0; 32]) {
+            *self.0 = LessSafeKey::new(key);
+        }
+        std::hint::black_box(&mut self.0);
+    }
+}
 
 impl SealingKey {
     pub(crate) fn new(algorithm: Algorithm, key: &Secret) -> Option<Self> {
+        let key = Self::expand(algorithm, key);
+        // At once, as what is moved next may carry what stands there to the heap.
+        scrub_stack();
+        key
+    }
+
+    #[inline(never)]
+    fn expand(algorithm: Algorithm, key: &Secret) -> Option<Self> {
         let algorithm = match algorithm {
             Algorithm::ChaCha20Poly1305 => &CHACHA20_POLY1305,
             Algorithm::Aes256Gcm => &AES_256_GCM,
         };
-        Some(Self(LessSafeKey::new(UnboundKey::new(algorithm, key.as_ref()).ok()?)))
+        Some(Self(Box::new(LessSafeKey::new(UnboundKey::new(algorithm, &**key).ok()?))))
     }
 
     fn nonce(counter: u64) -> Nonce {
@@ -140,6 +212,32 @@ impl SealingKey {
         let length = self.0.open_in_place(Self::nonce(counter), Aad::from(aad), &mut bytes).ok()?.len();
         bytes.truncate(length);
         Some(bytes)
+    }
+}
+
+/// A key that signs the heads of a ledger: Ed25519.
+pub(crate) struct SigningKey(Box<Ed25519KeyPair>);
+
+impl Drop for SigningKey {
+    fn drop(&mut self) {
+        if let Ok(pair) = Ed25519KeyPair::from_seed_unchecked(&[0; 32]) {
+            *self.0 = pair;
+        }
+        std::hint::black_box(&mut self.0);
+    }
+}
+
+impl SigningKey {
+    pub(crate) fn from_seed(seed: &[u8]) -> Option<Self> {
+        Ed25519KeyPair::from_seed_unchecked(seed).ok().map(|pair| Self(Box::new(pair)))
+    }
+
+    pub(crate) fn public_key(&self) -> Option<[u8; 32]> {
+        self.0.public_key().as_ref().try_into().ok()
+    }
+
+    pub(crate) fn sign(&self, bytes: &[u8]) -> Option<[u8; 64]> {
+        self.0.sign(bytes).as_ref().try_into().ok()
     }
 }
 

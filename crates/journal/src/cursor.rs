@@ -156,6 +156,10 @@ impl CursorTable {
         Ok(foreign)
     }
 
+    pub(crate) fn forget_key(&mut self) {
+        self.key = None;
+    }
+
     /// Allocates the file before it is needed.
     pub(crate) fn allocate(&mut self) -> Result<(), DiskError> {
         if self.file.is_none() {

@@ -31,6 +31,7 @@ impl Journal {
     /// # Errors
     /// The key store is not ready, or has another key or none for a store that was used before.
     pub fn unlock(&self) -> Result<(), KeyError> {
+        let _scrubbed = cipher::Scrubbed;
         {
             let inner = self.inner();
             if inner.domains.contains_key(&Domain::STORE) {
@@ -59,6 +60,7 @@ impl Journal {
     /// # Errors
     /// The store's own domain cannot be unlocked.
     pub fn keyed_hash(&self, bytes: &[u8]) -> Result<[u8; 32], Error> {
+        let _scrubbed = cipher::Scrubbed;
         self.unlock()?;
         let key = self.inner().derive(&Domain::STORE, b"menshen/0/keyed-hash")?;
         Ok(cipher::keyed_hash(&key, bytes))
@@ -103,6 +105,7 @@ impl Journal {
     /// The domain has a key, or had one and records of it are still there; the key store is not ready; the disk
     /// failed.
     pub fn create_domain(&self, domain: &Domain) -> Result<Alias, Error> {
+        let _scrubbed = cipher::Scrubbed;
         self.unlock()?;
         let spare = {
             let mut inner = self.inner();
@@ -130,6 +133,7 @@ impl Journal {
     /// # Errors
     /// [`KeyError::NotFound`] where the alias is absent, [`KeyError::Refused`] where it is another key.
     pub fn unlock_domain(&self, domain: &Domain) -> Result<(), KeyError> {
+        let _scrubbed = cipher::Scrubbed;
         // A key store may take its time: nobody else waits for it.
         let locked = self.inner().locked(domain)?;
         if let Some((alias, wrapped, aad)) = locked {
@@ -145,10 +149,12 @@ impl Journal {
     /// # Errors
     /// The domain is closed or cannot be unlocked.
     pub fn derive(&self, domain: &Domain, info: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
+        let _scrubbed = cipher::Scrubbed;
         if !self.inner().domains.contains_key(domain) {
             self.ask_for(&[*domain]);
         }
-        self.inner().derive(domain, &[b"menshen/0/derive", info].concat())
+        let derived = self.inner().derive(domain, &[b"menshen/0/derive", info].concat())?;
+        Ok(Zeroizing::new(*derived))
     }
 
     /// Asks the key store for the keys of domains, without the store's lock: a slow one holds up nobody else. What it
@@ -179,6 +185,7 @@ impl Journal {
 
     /// Wipes a domain's keys from memory. It is neither read nor written until it is unlocked again.
     pub fn close_domain(&self, domain: &Domain) {
+        let _scrubbed = cipher::Scrubbed;
         self.inner().close(domain);
     }
 
@@ -205,6 +212,7 @@ impl Journal {
     }
 
     fn shred_with(&self, domain: &Domain, alias: Option<&Alias>) -> Result<Shredding, Error> {
+        let _scrubbed = cipher::Scrubbed;
         self.close_domain(domain);
         let keys = &self.effects.keys;
         let gone = alias.is_none_or(|alias| {
@@ -287,7 +295,7 @@ impl Inner {
             let mut info = self.context(label, domain);
             info.short(self.name_of(LabelKind::Account, domain.account).as_bytes());
             info.short(self.name_of(LabelKind::Purpose, domain.purpose).as_bytes());
-            cipher::derive(&[], secret.as_ref(), &[&info.0])
+            cipher::derive(&[], &**secret, &[&info.0])
         };
         Some((derive(b"menshen/0/domain-key")?, *derive(b"menshen/0/domain-commitment")?))
     }
@@ -317,7 +325,7 @@ impl Inner {
     /// Takes a domain's unwrapped secret, if it is the one that the domain committed to.
     fn take_secret(&mut self, domain: &Domain, secret: &[u8]) -> Result<(), KeyError> {
         let (_, _, committed) = self.wrapped(domain).ok_or(KeyError::NotFound)?;
-        let secret: Secret = Zeroizing::new(secret.try_into().map_err(|_| KeyError::Refused)?);
+        let secret = Secret::of(secret).ok_or(KeyError::Refused)?;
         let (key, commitment) = self.domain_key(domain, &secret).ok_or(KeyError::Suspect)?;
         if !cipher::same(&commitment, &committed) {
             return Err(KeyError::Refused);
@@ -346,7 +354,7 @@ impl Inner {
     /// The store's own derivations. What it derives for others begins with a word that none of these does.
     pub(crate) fn derive(&self, domain: &Domain, info: &[u8]) -> Result<Secret, Error> {
         let key = self.key_of(domain)?;
-        cipher::derive(&[], key.as_ref(), &[info]).ok_or(Error::Key(KeyError::Suspect))
+        cipher::derive(&[], &**key, &[info]).ok_or(Error::Key(KeyError::Suspect))
     }
 
     /// The key of a slice; `None` where its secret is gone.
@@ -359,7 +367,7 @@ impl Inner {
         let mut info = self.context(b"menshen/0/slice-key", &slice.domain);
         info.u8(slice.lane.number()).u64(slice.width).u64(slice.bucket).u32(slice.generation).u64(label);
         let key = self.key_of(&slice.domain)?;
-        Ok(cipher::derive(secret.as_ref(), key.as_ref(), &[&info.0]))
+        Ok(cipher::derive(&*secret, &**key, &[&info.0]))
     }
 
     pub(crate) fn close(&mut self, domain: &Domain) {

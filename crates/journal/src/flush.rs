@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::append::GROWTH;
 use crate::bytes::is_zero;
+use crate::cipher;
 use crate::effects::{DiskError, DiskFile};
 use crate::error::{At, Error};
 use crate::journal::{Inner, Journal};
@@ -49,6 +50,8 @@ impl Journal {
     /// The disk failed. Segments that did not sync are suspect: their records are written anew, by this call
     /// where that works, else by the next.
     pub fn sync(&self) -> Result<(), Error> {
+        // Sealing leaves copies of keys on the stack, too; that is not scrubbed for each record.
+        let _scrubbed = cipher::Scrubbed;
         let mut inner = self.inner();
         let wanted = inner.appends;
         while inner.flushing {

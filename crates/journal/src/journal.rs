@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::bytes::{MAX_COUNT, is_zero};
-use crate::cipher::{Algorithm, Secret};
+use crate::cipher::{self, Algorithm, Secret};
 use crate::cursor::CursorTable;
 use crate::effects::{Disk, DiskError, DiskLock, Effects, KeyError, Now};
 use crate::error::{At, Error, OpenError};
@@ -287,6 +287,14 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    /// Every key is wiped where it stands.
+    fn drop(&mut self) {
+        let _scrubbed = cipher::Scrubbed;
+        self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).forget_keys();
+    }
+}
+
 impl std::fmt::Debug for Journal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Journal").field("effects", &self.effects).finish_non_exhaustive()
@@ -415,6 +423,22 @@ impl Inner {
     fn has_secret(&self, header: &Header) -> bool {
         let own = (&header.slice, header.label);
         self.table.live().any(|slot| matches!(slot, Slot::Slice { slice, label, .. } if (slice, *label) == own))
+    }
+
+    /// Wipes what is secret; nothing opens or seals any more.
+    fn forget_keys(&mut self) {
+        self.domains.clear();
+        self.spares.clear();
+        self.ledgers.clear();
+        self.held = Held::default();
+        self.segments.clear();
+        self.table.forget();
+        self.manifest.forget_key();
+        self.cursors.forget_key();
+    }
+
+    pub(crate) fn secret(&self) -> Result<Secret, Error> {
+        Secret::filled(|bytes| self.effects.randomness.fill(bytes)).map_err(Error::from)
     }
 
     pub(crate) fn fill<const N: usize>(&self) -> Result<[u8; N], Error> {

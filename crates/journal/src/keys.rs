@@ -92,7 +92,7 @@ impl Slot {
             Self::Slice { slice, label, secret } => {
                 write_domain(&mut out, &slice.domain);
                 out.u8(slice.lane.number()).u64(slice.width).u64(slice.bucket).u32(slice.generation);
-                out.u64(*label).bytes(secret.as_ref());
+                out.u64(*label).bytes(&**secret);
             }
             Self::Label { kind, label, name } => {
                 out.u8(kind.number()).u64(label.number()).short(name.as_bytes());
@@ -106,7 +106,7 @@ impl Slot {
             }
             Self::Payload { domain, label, secret } => {
                 write_domain(&mut out, domain);
-                out.u64(*label).bytes(secret.as_ref());
+                out.u64(*label).bytes(&**secret);
             }
         }
         out.0.resize(SLOT - 4, 0);
@@ -132,7 +132,7 @@ impl Slot {
                 let domain = read_domain(&mut read)?;
                 let lane = Lane::from_number(read.u8()?)?;
                 let slice = Slice { domain, lane, width: read.u64()?, bucket: read.u64()?, generation: read.u32()? };
-                Self::Slice { slice, label: read.u64()?, secret: Zeroizing::new(read.array()?) }
+                Self::Slice { slice, label: read.u64()?, secret: Secret::of(read.bytes(32)?)? }
             }
             4 => {
                 let kind = LabelKind::from_number(read.u8()?)?;
@@ -146,7 +146,7 @@ impl Slot {
             }
             6 => {
                 let domain = read_domain(&mut read)?;
-                Self::Payload { domain, label: read.u64()?, secret: Zeroizing::new(read.array()?) }
+                Self::Payload { domain, label: read.u64()?, secret: Secret::of(read.bytes(32)?)? }
             }
             7 => {
                 let alias = Alias::parse(std::str::from_utf8(read.short()?).ok()?).ok()?;
@@ -240,6 +240,12 @@ impl KeyTable {
     /// Every slot that can be read, the newest of equals last.
     pub(crate) fn live(&self) -> impl Iterator<Item = &Slot> {
         self.live.values()
+    }
+
+    /// Wipes what it knows; the file stays as it is.
+    pub(crate) fn forget(&mut self) {
+        self.live.clear();
+        self.slots.clear();
     }
 
     pub(crate) fn damaged(&self) -> u64 {

@@ -468,6 +468,10 @@ impl Manifest {
         self.key = Some(key);
     }
 
+    pub(crate) fn forget_key(&mut self) {
+        self.key = None;
+    }
+
     /// Whether another reading found the same frames.
     pub(crate) fn is_as(&self, loaded: &Loaded) -> bool {
         !loaded.damaged

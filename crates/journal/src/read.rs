@@ -78,6 +78,7 @@ impl Journal {
     /// # Errors
     /// The disk failed.
     pub fn read_batch(&self, read: &Read<'_>) -> Result<Batch, Error> {
+        let _scrubbed = cipher::Scrubbed;
         self.proven_with(read.domains)?.read_batch(read)
     }
 
@@ -101,7 +102,7 @@ impl Journal {
 
 /// The key of the run whose frames are being read.
 enum RunKey {
-    Good { first: u64, key: Box<SealingKey> },
+    Good { first: u64, key: SealingKey },
     Wrong,
     Unknown,
 }
@@ -149,8 +150,7 @@ impl Unsealer {
         self.run = if !cipher::same(&commitment, &header.commitment) {
             RunKey::Wrong
         } else {
-            SealingKey::new(self.algorithm, &key)
-                .map_or(RunKey::Unknown, |key| RunKey::Good { first, key: Box::new(key) })
+            SealingKey::new(self.algorithm, &key).map_or(RunKey::Unknown, |key| RunKey::Good { first, key })
         };
     }
 

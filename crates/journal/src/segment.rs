@@ -152,8 +152,8 @@ impl RunHeader {
 
 /// The key of a run and its commitment.
 pub(crate) fn run_key(slice_key: &Secret, hash: &[u8; 32], salt: &[u8; 32]) -> Option<(Secret, [u8; 32])> {
-    let key = cipher::derive(salt, slice_key.as_ref(), &[b"menshen/0/run-key", hash])?;
-    let commitment = cipher::derive(salt, slice_key.as_ref(), &[b"menshen/0/run-commitment", hash])?;
+    let key = cipher::derive(salt, &**slice_key, &[b"menshen/0/run-key", hash])?;
+    let commitment = cipher::derive(salt, &**slice_key, &[b"menshen/0/run-commitment", hash])?;
     Some((key, *commitment))
 }
 
@@ -189,7 +189,7 @@ pub(crate) struct LedgerRun {
 impl LedgerRun {
     pub(crate) fn derive(payload_key: &Secret, hash: &[u8; 32], salt: &[u8; 32]) -> Option<Self> {
         let key = |label: &[u8]| {
-            let key = cipher::derive(salt, payload_key.as_ref(), &[label, hash])?;
+            let key = cipher::derive(salt, &**payload_key, &[label, hash])?;
             cipher::SealingKey::new(Algorithm::default(), &key)
         };
         Some(Self { payload: key(b"menshen/0/payload-run")?, checkpoint: key(b"menshen/0/checkpoint-run")? })

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::cipher::{self, Secret};
 use crate::effects::{KeyError, KeyState};
 use crate::error::{At, Error};
@@ -26,6 +24,7 @@ impl Journal {
     /// # Errors
     /// The key store or the disk failed; the spares that are there stay.
     pub fn fill_spares(&self, count: usize) -> Result<(), Error> {
+        let _scrubbed = cipher::Scrubbed;
         let keys = Arc::clone(&self.effects.keys);
         self.unlock()?;
         let (mut there, locked) = {
@@ -36,7 +35,7 @@ impl Journal {
             let aad = self.inner().wrapping_context(&alias);
             let unwrapped = keys.unwrap(&alias, &wrapped, &aad);
             let mut inner = self.inner();
-            match unwrapped.map(|secret| secret.as_slice().try_into().ok().map(Zeroizing::new)) {
+            match unwrapped.map(|secret| Secret::of(&secret)) {
                 Ok(Some(secret)) if inner.is_committed(&alias, &secret, &commitment) => {
                     inner.spares.push(Spare { alias, wrapped, secret });
                     there += 1;
@@ -69,11 +68,11 @@ impl Journal {
             // Until a slot names it, nobody may sweep it up.
             inner.unnamed.insert(alias.clone());
             let aad = inner.wrapping_context(&alias);
-            (alias, Zeroizing::new(inner.fill::<32>()?), aad)
+            (alias, inner.secret()?, aad)
         };
         let keys = &self.effects.keys;
         keys.create(&alias)?;
-        let wrapped = keys.wrap(&alias, secret.as_ref(), &aad)?;
+        let wrapped = keys.wrap(&alias, &*secret, &aad)?;
         if wrapped.len() > MAX_WRAPPED {
             return Err(Error::TooLarge { limit: MAX_WRAPPED });
         }
@@ -122,7 +121,7 @@ impl Inner {
 
     fn spare_commitment(&self, alias: &Alias, secret: &Secret) -> Option<[u8; 32]> {
         let info = [&b"menshen/0/spare-commitment"[..], &self.store, alias.as_str().as_bytes()];
-        cipher::derive(&[], secret.as_ref(), &info).map(|commitment| *commitment)
+        cipher::derive(&[], &**secret, &info).map(|commitment| *commitment)
     }
 
     /// Spares that an earlier process made. One that a domain names as well was claimed just before a crash.

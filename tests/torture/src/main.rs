@@ -21,6 +21,7 @@ mod key_store;
 mod kill;
 mod known_answers;
 mod limits;
+mod memory;
 mod model;
 mod nonces;
 #[path = "../../support/observed_keys.rs"]
@@ -32,6 +33,7 @@ mod programme;
 mod random;
 mod soak;
 mod structure;
+mod timing;
 mod workload;
 mod world;
 
@@ -46,6 +48,10 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         ["run", id, options @ ..] => programme::run(id, options),
+        ["child", "memory", folder, seed] => {
+            memory::child(folder.as_ref(), seed.parse().unwrap_or(0));
+            ExitCode::SUCCESS
+        }
         ["child", role, folder, seed] => kill::child(role, folder, seed.parse().unwrap_or(0)),
         _ => {
             eprintln!(

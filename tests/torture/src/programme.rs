@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::{
-    canaries, damage, days, errors, folder, full_disk, key_store, kill, known_answers, limits, model, nonces, power,
-    power_cut, soak, structure,
+    canaries, damage, days, errors, folder, full_disk, key_store, kill, known_answers, limits, memory, model, nonces,
+    power, power_cut, soak, structure, timing,
 };
 
 /// How many cases are taken at once from the shared counter.
@@ -235,6 +235,15 @@ const PROGRAMMES: &[Programme] = &[
         prepare: structure::fields,
     },
     Programme {
+        id: "C8",
+        ci: 40,
+        full: 2_000,
+        share: 0.1,
+        planted: &["leaky-comparison"],
+        title: "the time of a comparison does not tell where two secrets differ (50,000 and more of both kinds each)",
+        prepare: timing::comparisons,
+    },
+    Programme {
         id: "C9",
         ci: 64,
         full: 10_000,
@@ -251,6 +260,15 @@ const PROGRAMMES: &[Programme] = &[
         planted: &["key-kept", "secret-kept"],
         title: "a crash at every operation of a withdrawal",
         prepare: power::withdrawals,
+    },
+    Programme {
+        id: "P3",
+        ci: 20,
+        full: 1_000,
+        share: 0.2,
+        planted: &["key-left-in-memory", "stack-unscrubbed"],
+        title: "the memory and the files of a process after a purpose was closed, was shredded, and the store dropped",
+        prepare: memory::lives,
     },
     Programme {
         id: "P1",

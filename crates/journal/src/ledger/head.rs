@@ -5,11 +5,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
+use ring::signature::{ED25519, UnparsedPublicKey};
 
 use super::tree::Hash;
 use crate::bytes::{Reader, Writer};
-use crate::cipher::CODE;
+use crate::cipher::{CODE, SigningKey};
 use crate::effects::Effects;
 use crate::journal::Journal;
 use crate::names::Label;
@@ -77,12 +77,9 @@ impl Head {
         UnparsedPublicKey::new(&ED25519, public_key).verify(self.text(of).as_bytes(), &self.signature).is_ok()
     }
 
-    pub(super) fn signed(mut self, pair: &Ed25519KeyPair, of: &LedgerName) -> Self {
-        let signature = pair.sign(self.text(of).as_bytes());
-        for (to, from) in self.signature.iter_mut().zip(signature.as_ref()) {
-            *to = *from;
-        }
-        self
+    pub(super) fn signed(self, key: &SigningKey, of: &LedgerName) -> Option<Self> {
+        let signature = key.sign(self.text(of).as_bytes())?;
+        Some(Self { signature, ..self })
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {

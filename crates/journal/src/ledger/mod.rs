@@ -20,11 +20,10 @@ pub(crate) use write::LedgerTail;
 
 use std::fmt;
 
-use ring::signature::{Ed25519KeyPair, KeyPair};
 use zeroize::Zeroizing;
 
 use crate::bytes::MAX_COUNT;
-use crate::cipher::{self, Algorithm, SealingKey};
+use crate::cipher::{self, Algorithm, SealingKey, SigningKey};
 use crate::effects::KeyError;
 use crate::error::{At, Error};
 use crate::journal::Inner;
@@ -136,7 +135,7 @@ impl Inner {
         });
         let Some(secret) = secret else { return Ok(None) };
         let key = self.key_of(domain)?;
-        Ok(cipher::derive(secret.as_ref(), key.as_ref(), &[b"menshen/0/payload"]))
+        Ok(cipher::derive(&*secret, &**key, &[b"menshen/0/payload"]))
     }
 
     /// The newest payload secret of a ledger; made where there is none.
@@ -149,7 +148,7 @@ impl Inner {
             return Ok(label);
         }
         let label = u64::from_le_bytes(self.fill()?).max(1);
-        let secret = Zeroizing::new(self.fill::<32>()?);
+        let secret = self.secret()?;
         self.table.put(Slot::Payload { domain: *domain, label, secret }).at("write the keys")?;
         Ok(label)
     }
@@ -169,23 +168,25 @@ impl Inner {
         of_domain.last()
     }
 
-    /// The pair that signs heads; made with the first entry.
-    fn signing_pair(&mut self, domain: &Domain) -> Result<Ed25519KeyPair, Error> {
+    /// The key that signs heads; made with the first entry.
+    fn signing_key(&mut self, domain: &Domain) -> Result<SigningKey, Error> {
         if let Some((public_key, sealed_seed)) = self.ledger_slot(domain) {
             let key = self.seed_key(domain, &public_key)?;
             let seed = key.open(0, &public_key, &sealed_seed).ok_or(Error::Key(KeyError::Refused))?;
-            let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &public_key);
-            return pair.map_err(|_| Error::Key(KeyError::Refused));
+            let signing = SigningKey::from_seed(&seed).filter(|signing| signing.public_key() == Some(public_key));
+            return signing.ok_or(Error::Key(KeyError::Refused));
         }
-        let mut seed = Zeroizing::new(self.fill::<32>()?);
-        let suspect = |_| Error::Key(KeyError::Suspect);
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).map_err(suspect)?;
-        let public_key: [u8; 32] = pair.public_key().as_ref().try_into().map_err(|_| Error::Key(KeyError::Suspect))?;
+        let seed = self.secret()?;
+        let suspect = Error::Key(KeyError::Suspect);
+        let signing = SigningKey::from_seed(&*seed).ok_or(suspect)?;
+        let public_key = signing.public_key().ok_or(suspect)?;
         let key = self.seed_key(domain, &public_key)?;
-        let tag = key.seal(0, &public_key, seed.as_mut()).ok_or(Error::Key(KeyError::Suspect))?;
-        let sealed_seed = [seed.as_ref(), &tag[..]].concat();
+        let mut sealed_seed = Vec::with_capacity(seed.len() + cipher::TAG);
+        sealed_seed.extend_from_slice(&*seed);
+        let tag = key.seal(0, &public_key, &mut sealed_seed).ok_or(suspect)?;
+        sealed_seed.extend_from_slice(&tag);
         let slot = Slot::Ledger { domain: *domain, public_key, sealed_seed };
         self.table.put(slot).at("write the keys")?;
-        Ok(pair)
+        Ok(signing)
     }
 }

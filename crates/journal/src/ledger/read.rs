@@ -8,6 +8,7 @@ use super::head::{self, Head, LedgerName, anchored};
 use super::tree::{Frontier, Hash};
 use super::{LedgerEntry, Payload, leaf_of, ledger_slice};
 use crate::bytes::Reader;
+use crate::cipher;
 use crate::cursor::Position;
 use crate::error::{At, Error};
 use crate::forgeries::Tries;
@@ -82,6 +83,7 @@ impl Journal {
     /// # Errors
     /// The account's essential domain cannot be unlocked, or the disk failed.
     pub fn ledger_read(&self, account: Label) -> Result<LedgerContents, Error> {
+        let _scrubbed = cipher::Scrubbed;
         self.proven_with_ledger(account)?.ledger_contents(account, From::Start)
     }
 
@@ -91,6 +93,7 @@ impl Journal {
     /// # Errors
     /// As there.
     pub fn ledger_tail(&self, account: Label) -> Result<LedgerContents, Error> {
+        let _scrubbed = cipher::Scrubbed;
         self.proven_with_ledger(account)?.ledger_contents(account, From::Checkpoint)
     }
 }
@@ -189,7 +192,7 @@ impl Inner {
         let slot = self.ledger_slot(domain);
         let public_key = slot.as_ref().map(|(public_key, _)| *public_key);
         // The key in clear counts only if the sealed seed is its own.
-        let genuine = if slot.is_some() { self.signing_pair(domain).is_ok() } else { true };
+        let genuine = if slot.is_some() { self.signing_key(domain).is_ok() } else { true };
         self.key_of(domain)?;
         let ids = self.ledger_segments(domain);
         if from == From::Checkpoint {

@@ -8,7 +8,7 @@ use super::tree::{Frontier, Hash};
 use super::{NewEntry, Payload, leaf_of, ledger_slice};
 use crate::append::{MAX_RECORD_BYTES, padded};
 use crate::bytes::Writer;
-use crate::cipher::TAG;
+use crate::cipher::{self, SigningKey, TAG};
 use crate::effects::KeyError;
 use crate::error::{At, Error};
 use crate::frame::{self, Kind};
@@ -17,7 +17,6 @@ use crate::keys::Slot;
 use crate::manifest::Entry as ManifestEntry;
 use crate::names::{Domain, Label};
 use crate::segment::{LedgerRun, Mark, aad};
-use ring::signature::Ed25519KeyPair;
 
 /// A ledger's segment that is as long is followed by another: one that has to be written anew fits into the reserve.
 const LEDGER_BYTES: u64 = 64 * 1024;
@@ -29,7 +28,7 @@ pub(crate) struct LedgerTail {
     pub(super) domain: Domain,
     pub(super) tree: Frontier,
     pub(super) leaf: Hash,
-    pub(super) pair: Ed25519KeyPair,
+    pub(super) key: SigningKey,
     pub(super) head: Option<Head>,
     /// Entries behind the last checkpoint.
     pub(super) since_checkpoint: u64,
@@ -72,6 +71,7 @@ impl Journal {
         if entries.iter().any(|entry| entry.statement.len().max(entry.payload.len()) > MAX_HALF) {
             return Err(Error::TooLarge { limit: MAX_HALF });
         }
+        let _scrubbed = cipher::Scrubbed;
         let (of, head) = append(&mut *self.proven_with_ledger(account)?)?;
         self.anchor_head(&of, &head);
         Ok(head)
@@ -86,6 +86,7 @@ impl Journal {
         if state.len() > MAX_HALF {
             return Err(Error::TooLarge { limit: MAX_HALF });
         }
+        let _scrubbed = cipher::Scrubbed;
         self.proven_with_ledger(account)?.ledger_checkpoint(account, state)
     }
 
@@ -101,6 +102,7 @@ impl Journal {
     /// # Errors
     /// The account has no ledger, or the disk failed.
     pub fn erase_payloads(&self, account: Label) -> Result<(), Error> {
+        let _scrubbed = cipher::Scrubbed;
         let mut inner = self.proven()?;
         let domain = inner.ledger_domain(account)?;
         for id in inner.ledger_segments(&domain) {
@@ -128,7 +130,7 @@ impl Inner {
         let since_checkpoint = chain.entries.len() as u64;
         let (tree, leaf) = chain.signed();
         let head = chain.last_head();
-        Ok(LedgerTail { domain, tree, leaf, pair: self.signing_pair(&domain)?, head, since_checkpoint })
+        Ok(LedgerTail { domain, tree, leaf, key: self.signing_key(&domain)?, head, since_checkpoint })
     }
 
     fn ledger_append(&mut self, account: Label, entries: &[NewEntry<'_>]) -> Result<(LedgerName, Head), Error> {
@@ -163,7 +165,7 @@ impl Inner {
             let payload = Payload { salt, bytes: Zeroizing::new(entry.payload.to_vec()) };
             let commitment = payload.commitment();
             leaf = leaf_of(of, sequence, &leaf, &commitment, entry.statement);
-            let seal = |key: &crate::cipher::SealingKey, kind, mut plain: Zeroizing<Vec<u8>>| {
+            let seal = |key: &cipher::SealingKey, kind, mut plain: Zeroizing<Vec<u8>>| {
                 let aad = aad(&segment.hash, kind, sequence, plain.len() + TAG);
                 let tag = key.seal(sequence - run.first, &aad, &mut plain).ok_or(Error::Key(KeyError::Suspect))?;
                 Ok::<_, Error>([&plain[..], &tag].concat())
@@ -175,7 +177,7 @@ impl Inner {
             tree.push(leaf);
         }
         let unsigned = Head { size: tree.size, root: tree.root(), manifest, signature: [0; 64] };
-        let head = unsigned.signed(&tail.pair, of);
+        let head = unsigned.signed(&tail.key, of).ok_or(Error::Key(KeyError::Suspect))?;
         let Some(last) = tree.size.checked_sub(1).filter(|_| !entries.is_empty()) else { return Ok(head) };
         for _ in 0..2 {
             frame::push(&mut out, Kind::Head, last, &head.encode());
