@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod diff;
 mod explain;
 
 use clap::Subcommand;
@@ -12,6 +13,7 @@ use crate::failure::Result;
 pub(crate) enum Command {
     Check(check::Check),
     Explain(Box<explain::Explain>),
+    Diff(diff::Diff),
     Completions(completions::Completions),
 }
 
@@ -20,6 +22,7 @@ impl Command {
         match self {
             Self::Check(check) => check.run(),
             Self::Explain(explain) => explain.run(),
+            Self::Diff(diff) => diff.run(),
             Self::Completions(completions) => completions.run(),
         }
     }

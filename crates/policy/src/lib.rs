@@ -8,10 +8,12 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")
 )]
 
+mod asking;
 mod canonical;
 mod change;
 mod check;
 mod combine;
+mod compare;
 mod countries;
 mod decide;
 pub mod document;
@@ -30,8 +32,10 @@ mod schema;
 mod subject;
 mod vocabulary;
 
+pub use asking::{Asking, Territory};
 pub use change::{Change, Terms};
 pub use combine::Barrier;
+pub use compare::{Difference, Weight, differences};
 pub use decide::{Consent, Decision, Explanation, Missing, Question, Reason, Reasons, RuleThatSpeaks, Verdict};
 pub use document::Document;
 pub use draw::Drawing;

@@ -61,7 +61,7 @@ impl Month {
         (era * 146_097 + day_of_era - 719_468) * 86_400_000
     }
 
-    fn plus(self, months: i32) -> Self {
+    pub(crate) fn plus(self, months: i32) -> Self {
         Self(self.0.saturating_add(months))
     }
 }
