@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod declare;
 mod diff;
 mod explain;
 
@@ -14,6 +15,7 @@ pub(crate) enum Command {
     Check(check::Check),
     Explain(Box<explain::Explain>),
     Diff(diff::Diff),
+    Declare(declare::Declare),
     Completions(completions::Completions),
 }
 
@@ -23,6 +25,7 @@ impl Command {
             Self::Check(check) => check.run(),
             Self::Explain(explain) => explain.run(),
             Self::Diff(diff) => diff.run(),
+            Self::Declare(declare) => declare.run(),
             Self::Completions(completions) => completions.run(),
         }
     }

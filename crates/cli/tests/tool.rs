@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use support::{POLICIES, menshen, root};
 
-const COMMANDS: [&str; 4] = ["check", "completions", "diff", "explain"];
+const COMMANDS: [&str; 5] = ["check", "completions", "declare", "diff", "explain"];
 
 #[test]
 fn the_short_help_fits_a_screen_and_the_long_one_has_examples() {
