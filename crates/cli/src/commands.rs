@@ -5,6 +5,7 @@ mod completions;
 mod declare;
 mod diff;
 mod explain;
+mod preview;
 
 use clap::Subcommand;
 
@@ -16,6 +17,7 @@ pub(crate) enum Command {
     Explain(Box<explain::Explain>),
     Diff(diff::Diff),
     Declare(declare::Declare),
+    Preview(preview::Preview),
     Completions(completions::Completions),
 }
 
@@ -26,6 +28,7 @@ impl Command {
             Self::Explain(explain) => explain.run(),
             Self::Diff(diff) => diff.run(),
             Self::Declare(declare) => declare.run(),
+            Self::Preview(preview) => preview.run(),
             Self::Completions(completions) => completions.run(),
         }
     }

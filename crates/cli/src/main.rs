@@ -1,9 +1,11 @@
 //! `menshen`: works on a privacy policy without a phone.
 
+mod arguments;
 mod commands;
 mod failure;
 mod output;
 mod policy_file;
+mod preview;
 mod words;
 
 use std::process::ExitCode;

@@ -55,6 +55,11 @@ impl PolicyFile {
         drawn
     }
 
+    /// The document as it was read.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The text, for places in it.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()

@@ -19,6 +19,7 @@ mod kotlin;
 mod lint;
 mod outside;
 mod pieces;
+mod preview;
 mod process;
 mod reader;
 mod records;
@@ -41,6 +42,7 @@ usage: cargo xtask COMMAND
   lint                        format, clippy, dependencies, file hygiene
   audit                       look the dependencies up in the advisory database
   collector-test              upload to the real OpenTelemetry Collector and compare every record
+  preview                     draw every prompt of the example policies and look at them in a real browser
   size                        build the library that ships in apps and print its size
   api [--bless]               compare the public Kotlin and Swift surface with bindings/api
   torture [--full] [--seed N] [--minutes N] [PROGRAMME]…
@@ -80,6 +82,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["lint"] => lint::run(&Workspace::find()?),
         ["audit"] => lint::audit(&Workspace::find()?),
         ["collector-test"] => collector::run(&Workspace::find()?),
+        ["preview"] => preview::run(&Workspace::find()?),
         ["size"] => size::run(&Workspace::find()?),
         ["api"] => api::compare(&Workspace::find()?),
         ["api", "--bless"] => api::bless(&Workspace::find()?),

@@ -36,6 +36,17 @@ pub(crate) fn apt_install(packages: &[&str], otherwise: &str) -> Result<()> {
     process::run(apt().args(["install", "-y", "--no-install-recommends"]).args(packages))
 }
 
+/// A browser, and letters for every language of the example policies.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    const LETTERS: &str = "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc";
+    let found = || process::find("chromium").or_else(|| process::find("google-chrome"));
+    if let Some(chromium) = found().filter(|_| Path::new(LETTERS).exists() || !can_use_apt()) {
+        return Ok(chromium);
+    }
+    apt_install(&["chromium", "fonts-wqy-microhei"], "a browser is missing: install Chromium and fonts for Chinese")?;
+    found().ok_or_else(|| Failure::new("`chromium` is installed and not found"))
+}
+
 /// cargo-deny at the pinned version.
 pub(crate) fn cargo_deny() -> Result<PathBuf> {
     let folder = workspace::cache()?.join(format!("cargo-deny-{CARGO_DENY}"));

@@ -12,6 +12,7 @@ use menshen::Policy;
 use menshen::policy::document::{Giver, Id, Place};
 use menshen::policy::{AgeBand, Consent, Month, PurposeId, Question, RulesInForce};
 
+use crate::arguments::{month, place};
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::policy_file::PolicyFile;
@@ -210,14 +211,6 @@ impl Circumstances {
         };
         Question { consent, ..unasked }
     }
-}
-
-fn month(text: &str) -> std::result::Result<Month, String> {
-    Month::parse(text).ok_or_else(|| "expected a month such as 2014-03, between 1900 and 2200".to_owned())
-}
-
-fn place(text: &str) -> std::result::Result<Place, String> {
-    Place::parse(text).map_err(|error| error.to_string())
 }
 
 fn day(text: &str) -> std::result::Result<Date, String> {
