@@ -704,7 +704,7 @@ fn outcome_json(outcome: &UploadOutcome) -> Value {
 fn verdict_json(verdict: LedgerVerdict) -> Value {
     match verdict {
         LedgerVerdict::Sound { .. } => json!({ "verdict": "sound" }),
-        LedgerVerdict::Broken { sequence } => json!({ "verdict": "broken", "number": sequence }),
+        LedgerVerdict::Broken { sequence, .. } => json!({ "verdict": "broken", "number": sequence }),
         LedgerVerdict::Unreadable => json!({ "verdict": "unreadable" }),
     }
 }

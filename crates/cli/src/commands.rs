@@ -6,6 +6,7 @@ mod declare;
 mod diff;
 mod explain;
 mod preview;
+mod verify;
 
 use clap::Subcommand;
 
@@ -18,6 +19,7 @@ pub(crate) enum Command {
     Diff(diff::Diff),
     Declare(declare::Declare),
     Preview(preview::Preview),
+    Verify(verify::Verify),
     Completions(completions::Completions),
 }
 
@@ -29,6 +31,7 @@ impl Command {
             Self::Diff(diff) => diff.run(),
             Self::Declare(declare) => declare.run(),
             Self::Preview(preview) => preview.run(),
+            Self::Verify(verify) => verify.run(),
             Self::Completions(completions) => completions.run(),
         }
     }

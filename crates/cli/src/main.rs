@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// When to colour the output
     ///
     /// `auto` colours on a terminal, unless NO_COLOR is set or TERM is `dumb`.
-    #[arg(long, global = true, value_enum, default_value_t = Colours::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value_t = Colours::Auto, value_name = "WHEN", display_order = 100)]
     color: Colours,
 }
 

@@ -6,9 +6,9 @@ mod support;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-use support::{POLICIES, menshen, root};
+use support::{POLICIES, damaged_policies, menshen, menshen_with, root};
 
-const COMMANDS: [&str; 5] = ["check", "completions", "declare", "diff", "explain"];
+const COMMANDS: [&str; 6] = ["check", "completions", "declare", "diff", "explain", "verify"];
 
 #[test]
 fn the_short_help_fits_a_screen_and_the_long_one_has_examples() {
@@ -74,4 +74,24 @@ fn a_misspelt_command_is_told_its_name() {
     let run = menshen(&["chek", "policy.json"]);
     assert_eq!(run.code, 2);
     assert!(run.err.contains("unrecognized subcommand 'chek'") && run.err.contains("'check'"), "{}", run.err);
+}
+
+#[test]
+fn no_command_takes_a_damaged_policy_and_none_panics() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().to_str().unwrap();
+    let damaged = damaged_policies();
+    assert!(damaged.len() >= 100);
+    for (title, policy) in damaged {
+        for arguments in [
+            &["explain", "-", "--purpose", "usage-statistics"][..],
+            &["diff", "tests/policies/minimal.json", "-"],
+            &["declare", "-", "--android", "--ios", "--cn", "--register", "-o", output],
+        ] {
+            let run = menshen_with(arguments, &policy);
+            assert_eq!((run.code, run.out.as_str()), (2, ""), "{title}: {arguments:?}");
+            assert!(run.err.starts_with("menshen: `stdin` is not a right policy\nerror["), "{title}: {}", run.err);
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is declared of it");
 }

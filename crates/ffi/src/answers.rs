@@ -614,7 +614,7 @@ impl From<LedgerVerdict> for BridgeVerdict {
     fn from(verdict: LedgerVerdict) -> Self {
         match verdict {
             LedgerVerdict::Sound { entries } => Self::Sound { entries: signed(entries) },
-            LedgerVerdict::Broken { sequence } => Self::Broken { sequence: signed(sequence) },
+            LedgerVerdict::Broken { sequence, .. } => Self::Broken { sequence: signed(sequence) },
             LedgerVerdict::Unreadable => Self::Unreadable,
         }
     }

@@ -2,7 +2,7 @@
 
 use menshen_journal::{Head, Label, LedgerEntry, LedgerName, ManifestState, Payload};
 use menshen_policy::document::{LegalBasis, Text};
-use menshen_policy::{PackIdentity, Policy};
+use menshen_policy::{Identity, PackIdentity, Policy};
 use serde::{Deserialize, Serialize};
 
 use crate::account::Status;
@@ -143,6 +143,7 @@ fn array<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 const FORMAT: &str = "menshen/ledger/0";
+const RECEIPT: &str = "menshen/receipt/0";
 
 /// What a verification found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +157,8 @@ pub enum LedgerVerdict {
     Broken {
         /// The first bad entry, counted from 0.
         sequence: u64,
+        /// What is wrong with it: `malformed`, or a word of [`menshen_journal::Broken`].
+        why: &'static str,
     },
     /// It is no exported ledger.
     Unreadable,
@@ -171,6 +174,51 @@ fn kept_policy(entries: &[LedgerEntry], hash: &str) -> Option<Policy> {
         }
         _ => None,
     })
+}
+
+/// The receipt of an entry that opened a purpose, under a context and in the words of a policy. What was shown to nobody is
+/// told in `locale`. `None` if the entry opened nothing, or the policy has no such purpose.
+fn receipt_of(
+    entry: &LedgerEntry,
+    parsed: &Entry,
+    under: &Identity,
+    policy: &Policy,
+    locale: &str,
+) -> Option<serde_json::Value> {
+    let (id, terms, text, locale, state) = match &parsed.what {
+        What::Granted { purpose, terms, shown, .. } => {
+            (purpose, terms, shown.text.as_str(), shown.locale.as_str(), "consent-given")
+        }
+        What::Opened { purpose, terms, .. } => (purpose, terms, "", locale, "opened"),
+        _ => return None,
+    };
+    let document = policy.document();
+    let purpose = policy.purpose(id)?;
+    let words = |text| local(text, locale);
+    let named = |name: Option<&Text>, id: &String| name.map_or_else(|| id.clone(), |t| local(t, locale).to_owned());
+    let category = |id: &String| named(document.categories.get(id.as_str()).map(|c| &c.name), id);
+    let recipient = |id: &String| named(document.recipients.get(id.as_str()).map(|r| &r.name), id);
+    let receipt = Receipt {
+        schema_version: RECEIPT,
+        record_id: hex(&entry.leaf),
+        policy: PolicyRef { id: &under.policy_id, version: &under.policy_version, sha256: &under.policy_hash },
+        law_packs: &under.law_packs,
+        controller: words(&document.controller.name),
+        controller_contact: words(&document.controller.contact),
+        language: locale,
+        purpose: id,
+        purpose_name: words(&purpose.name),
+        legal_basis: terms.basis,
+        data_categories: terms.categories.iter().map(category).collect(),
+        recipients: terms.recipients.iter().map(recipient).collect(),
+        retention_seconds: terms.retention_seconds,
+        withdrawal: texts::withdrawal(locale, terms.basis != LegalBasis::LegalDuty),
+        state,
+        given_at_ms: parsed.at,
+        text_sha256: text,
+        source: purpose.source.as_str(),
+    };
+    serde_json::to_value(&receipt).ok()
 }
 
 /// A text in a locale, else in the first that it has.
@@ -208,11 +256,8 @@ impl Session {
                 // What is open was opened by an entry, and every entry names a context that came before it.
                 let incomplete = Error::Internal { what: "receipt of what is open" };
                 let Some((entry, parsed)) = found else { return Err(incomplete) };
-                let (terms, context, text, locale) = match &parsed.what {
-                    What::Granted { terms, context, shown, .. } => {
-                        (terms, *context, shown.text.as_str(), shown.locale.as_str())
-                    }
-                    What::Opened { terms, context, .. } => (terms, *context, "", core.locale()),
+                let context = match &parsed.what {
+                    What::Granted { context, .. } | What::Opened { context, .. } => *context,
                     _ => return Err(incomplete),
                 };
                 // What was agreed to, under the version and in the words it was agreed to: a later one changes no receipt.
@@ -220,38 +265,8 @@ impl Session {
                 let then = kept_policy(&contents.entries, &under.policy_hash);
                 // What a statute demands may open before any version is accepted; then the governing one has the names.
                 let policy = then.as_ref().filter(|then| then.purpose(id.as_str()).is_some()).unwrap_or(&core.policy);
-                let document = policy.document();
-                let Some(purpose) = policy.purpose(id.as_str()) else { return Err(incomplete) };
-                let words = |text| local(text, locale);
-                let named =
-                    |name: Option<&Text>, id: &String| name.map_or_else(|| id.clone(), |t| local(t, locale).to_owned());
-                let category = |id: &String| named(document.categories.get(id.as_str()).map(|c| &c.name), id);
-                let recipient = |id: &String| named(document.recipients.get(id.as_str()).map(|r| &r.name), id);
-                let receipt = Receipt {
-                    schema_version: "menshen/receipt/0",
-                    record_id: hex(&entry.leaf),
-                    policy: PolicyRef {
-                        id: &under.policy_id,
-                        version: &under.policy_version,
-                        sha256: &under.policy_hash,
-                    },
-                    law_packs: &under.law_packs,
-                    controller: words(&document.controller.name),
-                    controller_contact: words(&document.controller.contact),
-                    language: locale,
-                    purpose: id.as_str(),
-                    purpose_name: words(&purpose.name),
-                    legal_basis: terms.basis,
-                    data_categories: terms.categories.iter().map(category).collect(),
-                    recipients: terms.recipients.iter().map(recipient).collect(),
-                    retention_seconds: terms.retention_seconds,
-                    withdrawal: texts::withdrawal(locale, terms.basis != LegalBasis::LegalDuty),
-                    state: if matches!(state.status, Status::Given { .. }) { "consent-given" } else { "opened" },
-                    given_at_ms: parsed.at,
-                    text_sha256: text,
-                    source: purpose.source.as_str(),
-                };
-                receipts.push(serde_json::to_value(&receipt).map_err(|_| Error::Internal { what: "receipt" })?);
+                let receipt = receipt_of(entry, &parsed, under, policy, core.locale());
+                receipts.push(receipt.ok_or(incomplete)?);
             }
             serde_json::to_string_pretty(&receipts).map_err(|_| Error::Internal { what: "receipts" })
         })
@@ -293,24 +308,110 @@ impl Session {
 /// is the device's own is for whoever knows that key to say.
 #[must_use]
 pub fn verify_ledger(export: &str) -> LedgerVerdict {
-    let Ok(export) = serde_json::from_str::<Export>(export) else { return LedgerVerdict::Unreadable };
+    match read_ledger(export) {
+        Ok(entries) => LedgerVerdict::Sound { entries: u64::try_from(entries.len()).unwrap_or(u64::MAX) },
+        Err(verdict) => verdict,
+    }
+}
+
+/// The entries of an exported ledger that verifies.
+fn read_ledger(export: &str) -> Result<Vec<LedgerEntry>, LedgerVerdict> {
+    let Ok(export) = serde_json::from_str::<Export>(export) else { return Err(LedgerVerdict::Unreadable) };
     let parsed = (|| {
         let account = Label::from_number(u64::from_str_radix(&export.account, 16).ok()?);
         Some((array(&export.public_key)?, LedgerName { store: array(&export.store)?, account, epoch: export.epoch }))
     })();
-    let Some((key, name)) = parsed else { return LedgerVerdict::Unreadable };
+    let Some((key, name)) = parsed else { return Err(LedgerVerdict::Unreadable) };
     if export.format != FORMAT {
-        return LedgerVerdict::Unreadable;
+        return Err(LedgerVerdict::Unreadable);
     }
     let mut entries = Vec::with_capacity(export.entries.len());
     for entry in &export.entries {
-        let Some(read) = entry.read() else { return LedgerVerdict::Broken { sequence: entry.sequence } };
+        let Some(read) = entry.read() else {
+            return Err(LedgerVerdict::Broken { sequence: entry.sequence, why: "malformed" });
+        };
         entries.push(read);
     }
     match menshen_journal::verify(&key, &name, &entries) {
-        Ok(count) => LedgerVerdict::Sound { entries: count },
-        Err(broken) => LedgerVerdict::Broken { sequence: broken.sequence },
+        Ok(_) => Ok(entries),
+        Err(broken) => Err(LedgerVerdict::Broken { sequence: broken.sequence, why: broken.why }),
     }
+}
+
+/// What the verification of a receipt found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiptVerdict {
+    /// The ledger says the same.
+    Sound {
+        /// The entry that it was made from, counted from 0.
+        sequence: u64,
+        /// The entry that ended what it says was given, where one did.
+        ended: Option<u64>,
+    },
+    /// The ledger has the entry, and it says something else.
+    Different {
+        /// That entry, counted from 0.
+        sequence: u64,
+    },
+    /// The ledger has the entry, but what it said was erased, or the policy that it names is not in the ledger.
+    Erased {
+        /// That entry, counted from 0.
+        sequence: u64,
+    },
+    /// The ledger has no such entry.
+    Unknown,
+    /// It is no receipt.
+    Unreadable,
+    /// The ledger itself is not sound.
+    Ledger(LedgerVerdict),
+}
+
+/// Verifies one receipt, a JSON object, against an exported ledger: everything that it says is made anew from the entry
+/// that it names.
+#[must_use]
+pub fn verify_receipt(receipt: &str, ledger: &str) -> ReceiptVerdict {
+    let entries = match read_ledger(ledger) {
+        Ok(entries) => entries,
+        Err(verdict) => return ReceiptVerdict::Ledger(verdict),
+    };
+    let Ok(receipt) = serde_json::from_str::<serde_json::Value>(receipt) else { return ReceiptVerdict::Unreadable };
+    let field = |key: &str| receipt.get(key).and_then(serde_json::Value::as_str);
+    let (Some(RECEIPT), Some(id), Some(locale)) = (field("schema_version"), field("record_id"), field("language"))
+    else {
+        return ReceiptVerdict::Unreadable;
+    };
+    let Some(entry) = entries.iter().find(|entry| hex(&entry.leaf) == id) else { return ReceiptVerdict::Unknown };
+    let sequence = entry.sequence;
+    let parsed: Vec<(u64, Entry)> = entries
+        .iter()
+        .filter_map(|entry| Some((entry.sequence, Entry::join(&entry.statement, &entry.payload.as_ref()?.bytes)?)))
+        .collect();
+    let Some((_, said)) = parsed.iter().find(|(at, _)| *at == sequence) else {
+        return ReceiptVerdict::Erased { sequence };
+    };
+    let (What::Granted { purpose, epoch, context, .. } | What::Opened { purpose, epoch, context, .. }) = &said.what
+    else {
+        return ReceiptVerdict::Different { sequence };
+    };
+    let under = parsed.iter().find_map(|(_, entry)| match &entry.what {
+        What::Context { index, context: identity } if index == context => Some(identity),
+        _ => None,
+    });
+    let policy = under.and_then(|under| kept_policy(&entries, &under.policy_hash));
+    let anew = under.zip(policy).and_then(|(under, policy)| receipt_of(entry, said, under, &policy, locale));
+    let Some(anew) = anew else { return ReceiptVerdict::Erased { sequence } };
+    if anew != receipt {
+        return ReceiptVerdict::Different { sequence };
+    }
+    let ends = |what: &What| match what {
+        What::Refused { purpose: of, epoch: at, .. }
+        | What::Withdrawn { purpose: of, epoch: at }
+        | What::DeniedByMarker { purpose: of, epoch: at }
+        | What::Ended { purpose: of, epoch: at, .. } => of == purpose && at == epoch,
+        _ => false,
+    };
+    let ended = parsed.iter().find(|(at, entry)| *at > sequence && ends(&entry.what)).map(|(at, _)| *at);
+    ReceiptVerdict::Sound { sequence, ended }
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

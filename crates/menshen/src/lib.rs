@@ -51,7 +51,7 @@ mod upload;
 pub use consent::Maintained;
 pub use denial::{Denial, Remedy};
 pub use error::Error;
-pub use evidence::{LedgerVerdict, verify_ledger};
+pub use evidence::{LedgerVerdict, ReceiptVerdict, verify_ledger, verify_receipt};
 pub use exchange::{TransportReply, UploadRequest};
 pub use feature_use::{FeatureUse, Permit};
 pub use flow::Flow;

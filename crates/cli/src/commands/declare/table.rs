@@ -50,7 +50,7 @@ impl Table<'_> {
 :root{color-scheme:light dark}\
 body{font:1rem/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}\
 .wide{overflow-x:auto}table{border-collapse:collapse;min-width:48rem;width:100%}\
-th,td{border:1px solid #8888;padding:.5rem;text-align:start;vertical-align:top}\
+th,td{border:1px solid #8888;padding:.5rem;text-align:start;vertical-align:top;min-width:4.5rem;overflow-wrap:anywhere}\
 th{background:#8882}dt{font-weight:600}dd{margin:0 0 .5rem}footer{font-size:.8rem;overflow-wrap:anywhere}";
         let mut text = format!(
             "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
