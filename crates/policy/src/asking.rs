@@ -15,7 +15,7 @@ pub struct Asking {
     pub purpose: Id,
     /// Whether they were asked before, under the old version.
     pub again: bool,
-    /// Where they live, and whether people of every age are asked there; elsewhere nobody is.
+    /// Where they live, and whether people of every age that is not kept out are asked there; elsewhere nobody is.
     pub of: BTreeMap<Territory, bool>,
 }
 
@@ -44,9 +44,12 @@ impl Asking {
             for (purpose, id, _) in after.purposes() {
                 let answers =
                     ages.iter().map(|age| Asked { policies: [before, after], rules: &rules, now_ms, age: *age });
-                let answers: Vec<Option<bool>> = answers.map(|asked| asked.about(purpose, id)).collect();
-                let Some(again) = answers.iter().flatten().copied().max() else { continue };
-                let everybody = answers.iter().all(Option::is_some);
+                let answers: Vec<Reached> = answers.map(|asked| asked.about(purpose, id)).collect();
+                let again = answers.contains(&Reached::Again);
+                if !again && !answers.contains(&Reached::First) {
+                    continue;
+                }
+                let everybody = !answers.contains(&Reached::Open);
                 let entry = asked.entry(id).or_insert_with(|| Self { purpose: id.clone(), again, of: BTreeMap::new() });
                 entry.again |= again;
                 // Of several places of one territory, such as the countries of the EU, some may differ.
@@ -74,6 +77,19 @@ fn territories(before: &Policy, after: &Policy) -> Vec<(Territory, Option<Place>
     found
 }
 
+/// How a new version reaches a person.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    /// It asks about what was asked and answered with a yes before.
+    Again,
+    /// It asks about what was not asked before.
+    First,
+    /// It goes on, or begins, without a question.
+    Open,
+    /// It keeps them out.
+    KeptOut,
+}
+
 /// A person of an age, in a place.
 struct Asked<'a> {
     policies: [&'a Policy; 2],
@@ -83,8 +99,8 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Whether the new version asks about a purpose: `Some(true)` if it was asked before, and answered with a yes.
-    fn about(&self, purpose: PurposeId, id: &Id) -> Option<bool> {
+    /// How the new version reaches a person with a purpose.
+    fn about(&self, purpose: PurposeId, id: &Id) -> Reached {
         let ([before, after], [rules_before, rules_after]) = (self.policies, self.rules);
         let unasked = |policy: &Policy, purpose| Question {
             purpose,
@@ -106,7 +122,12 @@ impl Asked<'_> {
             },
         };
         let decision = rules_after.decide(&Question { consent, ..unasked(after, purpose) });
-        (decision.verdict == Verdict::Ask).then_some(answered.is_some())
+        match decision.verdict {
+            Verdict::Ask if answered.is_some() => Reached::Again,
+            Verdict::Ask => Reached::First,
+            Verdict::Allow => Reached::Open,
+            Verdict::Deny => Reached::KeptOut,
+        }
     }
 
     /// The band of a person who has just surely reached this age.

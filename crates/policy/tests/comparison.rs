@@ -294,6 +294,7 @@ fn a_wider_purpose_asks_again_everywhere_and_a_narrower_one_nowhere() {
     assert_eq!(longer.len(), 1);
     assert_eq!((longer[0].purpose.as_str(), longer[0].again), ("usage-statistics", true));
     assert!(longer[0].of.contains_key(&Territory::Elsewhere) && longer[0].of.len() >= 4, "{longer:?}");
+    assert!(longer[0].of.values().all(|every_age| *every_age), "{longer:?}");
     let shorter = asking(|policy| policy["purposes"]["usage-statistics"]["retention"]["duration"] = json!("P3D"));
     assert_eq!(shorter, []);
 }

@@ -190,7 +190,7 @@ fn local<'a>(text: &'a Text, locale: &str) -> &'a str {
     text.get(locale).or_else(|| text.values().next()).map_or("", String::as_str)
 }
 
-/// A text for XML and HTML, between tags and in attributes.
+/// A text for XML, between tags and in attributes.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

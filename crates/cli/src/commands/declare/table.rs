@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use maud::{DOCTYPE, PreEscaped, html};
 use menshen::Policy;
 use serde_json::json;
 
-use super::{Declared, escaped, made_from};
+use super::{Declared, made_from};
 
 /// A table for people.
 pub(super) struct Table<'a> {
@@ -47,39 +48,35 @@ impl Table<'_> {
 
     fn html(&self, policy: &Policy) -> String {
         const STYLE: &str = "\
-:root{color-scheme:light dark}\
-body{font:1rem/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}\
-.wide{overflow-x:auto}table{border-collapse:collapse;min-width:48rem;width:100%}\
-th,td{border:1px solid #8888;padding:.5rem;text-align:start;vertical-align:top;min-width:4.5rem;overflow-wrap:anywhere}\
-th{background:#8882}dt{font-weight:600}dd{margin:0 0 .5rem}footer{font-size:.8rem;overflow-wrap:anywhere}";
-        let mut text = format!(
-            "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-             content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<dl>\n",
-            escaped(self.locale),
-            title = escaped(&self.title)
-        );
-        // Writing to a string cannot fail.
-        for (label, fact) in &self.facts {
-            let _ = writeln!(text, "<dt>{}</dt><dd>{}</dd>", escaped(label), escaped(fact));
-        }
-        text.push_str("</dl>\n<div class=\"wide\" tabindex=\"0\">\n<table>\n<thead>\n<tr>");
-        for (_, heading) in self.columns {
-            let _ = write!(text, "<th scope=\"col\">{}</th>", escaped(heading));
-        }
-        text.push_str("</tr>\n</thead>\n<tbody>\n");
-        for row in &self.rows {
-            text.push_str("<tr>");
-            for cell in row {
-                let _ = write!(text, "<td>{}</td>", escaped(cell));
+            :root{color-scheme:light dark}\
+            body{font:1rem/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}\
+            .wide{overflow-x:auto}table{border-collapse:collapse;min-width:48rem;width:100%}\
+            th,td{border:1px solid #8888;padding:.5rem;text-align:start;vertical-align:top;min-width:4.5rem;\
+            overflow-wrap:anywhere}\
+            th{background:#8882}dt{font-weight:600}dd{margin:0 0 .5rem}footer{font-size:.8rem;overflow-wrap:anywhere}";
+        let markup = html! {
+            (DOCTYPE)
+            html lang=(self.locale) {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    title { (self.title) }
+                    style { (PreEscaped(STYLE)) }
+                }
+                body {
+                    h1 { (self.title) }
+                    dl { @for (label, fact) in &self.facts { dt { (label) } dd { (fact) } } }
+                    div.wide tabindex="0" role="region" aria-label=(self.title) {
+                        table {
+                            thead { tr { @for (_, heading) in self.columns { th scope="col" { (heading) } } } }
+                            tbody { @for row in &self.rows { tr { @for cell in row { td { (cell) } } } } }
+                        }
+                    }
+                    footer { (made_from(policy)) }
+                }
             }
-            text.push_str("</tr>\n");
-        }
-        let _ = writeln!(
-            text,
-            "</tbody>\n</table>\n</div>\n<footer>{}</footer>\n</body>\n</html>",
-            escaped(&made_from(policy))
-        );
-        text
+        };
+        markup.into_string() + "\n"
     }
 
     fn json(&self, policy: &Policy) -> String {
