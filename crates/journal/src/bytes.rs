@@ -13,6 +13,11 @@ impl Writer {
         self
     }
 
+    pub(crate) fn u16(&mut self, value: u16) -> &mut Self {
+        self.0.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
     pub(crate) fn u32(&mut self, value: u32) -> &mut Self {
         self.0.extend_from_slice(&value.to_le_bytes());
         self
@@ -64,6 +69,10 @@ impl<'a> Reader<'a> {
         self.array::<1>().map(|[byte]| byte)
     }
 
+    pub(crate) fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
     pub(crate) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
@@ -78,7 +87,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn short(&mut self) -> Option<&'a [u8]> {
-        let length = self.array().map(u16::from_le_bytes)?;
+        let length = self.u16()?;
         self.bytes(usize::from(length))
     }
 }

@@ -76,7 +76,9 @@ impl Journal {
 impl Inner {
     fn begin_flush(&mut self) -> Result<Flush, Error> {
         // A sync proves nothing of a ledger that an earlier process left: it is written anew.
-        let inherited = |segment: &&mut Segment| segment.is_ledger() && segment.unsynced && segment.run.is_none();
+        let inherited = |segment: &&mut Segment| {
+            segment.is_ledger() && !segment.holds_no_entry() && segment.unsynced && segment.run.is_none()
+        };
         self.segments.values_mut().filter(inherited).for_each(|segment| segment.suspect = true);
         let rewritten = self.rewrite_suspects();
         let manifest = self.manifest.begin_sync().at("sync the manifest")?;

@@ -55,8 +55,9 @@ pub use folder::Folder;
 pub use held::Appended;
 pub use journal::{Health, Journal, OpenReport, Options};
 pub use ledger::{
-    AnchoredHead, Broken, Hash, Head, LedgerCheckpoint, LedgerContents, LedgerEntry, LedgerName, ManifestState,
-    NewEntry, Payload, Verdict, inclusion_proof, is_included, verify,
+    AnchoredHead, Broken, Hash, Head, LedgerBase, LedgerCheckpoint, LedgerContents, LedgerEntry, LedgerName,
+    MAX_STATE_BYTES, ManifestState, NewEntry, Payload, Verdict, consistency_proof, inclusion_proof, is_consistent,
+    is_included, verify, verify_behind,
 };
 pub use names::{Alias, BadAlias, Domain, Expiry, Label, LabelKind, Lane, RecordId};
 pub use providers::{FileKeys, MemoryKeys, SystemClock, SystemRandomness};

@@ -144,8 +144,8 @@ pub(crate) struct State {
     pub(crate) delivered: BTreeMap<(u64, Label), Ranges>,
     pub(crate) refused: BTreeMap<(u64, Label), Ranges>,
     pub(crate) dropped: u64,
-    /// The last checkpoint in each segment of a ledger.
-    pub(crate) checkpoints: BTreeMap<u64, Position>,
+    /// The last two checkpoints in each segment of a ledger, the newest first.
+    pub(crate) checkpoints: BTreeMap<u64, (Position, Option<Position>)>,
 }
 
 impl State {
@@ -199,7 +199,8 @@ impl State {
             }
             Entry::Dropped(count) => self.dropped = self.dropped.saturating_add(*count),
             Entry::Checkpoint { segment, place } => {
-                self.checkpoints.insert(*segment, *place);
+                let before = self.checkpoints.get(segment).map(|(newest, _)| *newest);
+                self.checkpoints.insert(*segment, (*place, before));
             }
             Entry::Complete => {}
         }
@@ -221,8 +222,9 @@ impl State {
             let parts = ranges.parts().into_iter();
             out.extend(parts.map(|ranges| Entry::Refused { segment: *segment, endpoint: *endpoint, ranges }));
         }
-        for (segment, place) in &self.checkpoints {
-            out.push(Entry::Checkpoint { segment: *segment, place: *place });
+        for (segment, (newest, before)) in &self.checkpoints {
+            let places = before.iter().chain([newest]);
+            out.extend(places.map(|place| Entry::Checkpoint { segment: *segment, place: *place }));
         }
         out.push(Entry::Complete);
         out

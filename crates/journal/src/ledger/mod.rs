@@ -5,17 +5,19 @@
 //! one write; a batch without a head is unfinished and does not count. Sequence and leaf stand in clear, so that the
 //! tree verifies without any key.
 
+mod checkpoint;
 mod head;
 mod read;
 mod tree;
 mod verify;
 mod write;
 
+pub use checkpoint::{LedgerBase, LedgerCheckpoint, MAX_STATE_BYTES};
 pub(crate) use head::last_anchored;
 pub use head::{AnchoredHead, Head, LedgerName, ManifestState};
-pub use read::{LedgerCheckpoint, LedgerContents, Verdict};
-pub use tree::{Hash, inclusion_proof, is_included};
-pub use verify::{Broken, verify};
+pub use read::{LedgerContents, Verdict};
+pub use tree::{Hash, consistency_proof, inclusion_proof, is_consistent, is_included};
+pub use verify::{Broken, verify, verify_behind};
 pub(crate) use write::LedgerTail;
 
 use std::fmt;
@@ -101,6 +103,11 @@ impl Segment {
     pub(crate) fn is_ledger(&self) -> bool {
         let slice = &self.header.slice;
         slice.width == 0 && slice.bucket == 1
+    }
+
+    /// Whether it is a ledger's and holds a checkpoint at most.
+    pub(crate) fn holds_no_entry(&self) -> bool {
+        self.is_ledger() && self.records == 0
     }
 }
 

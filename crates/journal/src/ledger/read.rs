@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use zeroize::Zeroizing;
 
-use super::head::{self, Head, LedgerName, anchored};
-use super::tree::{Frontier, Hash};
+use super::checkpoint::{LedgerBase, LedgerCheckpoint, Part};
+use super::head::{Head, LedgerName, anchored};
+use super::tree::{Frontier, Hash, Leaves};
 use super::{LedgerEntry, Payload, leaf_of, ledger_slice};
 use crate::bytes::Reader;
 use crate::cipher;
 use crate::cursor::Position;
 use crate::error::{At, Error};
-use crate::forgeries::Tries;
 use crate::frame::{FrameReader, Kind, Step};
 use crate::journal::{Inner, Journal};
 use crate::names::{Domain, Label};
@@ -35,28 +35,15 @@ pub enum Verdict {
     Truncated,
 }
 
-/// What stands for the entries before it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct LedgerCheckpoint {
-    /// How many entries it stands for.
-    pub size: u64,
-    /// The state that was sealed, wiped when dropped.
-    pub state: Zeroizing<Vec<u8>>,
-}
-
-impl std::fmt::Debug for LedgerCheckpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LedgerCheckpoint").field("size", &self.size).finish_non_exhaustive()
-    }
-}
-
 /// What is in a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LedgerContents {
     /// Which ledger it is.
     pub name: LedgerName,
-    /// What stands for the entries before the first of `entries`; `None` where that is the ledger's first.
+    /// What the first of `entries` goes on from; `None` where that is the ledger's first.
+    pub base: Option<LedgerBase>,
+    /// The state at the base, where it was asked for and is not erased.
     pub checkpoint: Option<LedgerCheckpoint>,
     /// The entries under the last head, in order.
     pub entries: Vec<LedgerEntry>,
@@ -70,6 +57,29 @@ pub struct LedgerContents {
     pub manifest_rolled_back: bool,
 }
 
+impl LedgerContents {
+    /// The proof that the entry with this number is under the last head, for [`is_included`](crate::is_included); `None`
+    /// where there is none, or it was pruned.
+    #[must_use]
+    pub fn inclusion_proof(&self, sequence: u64) -> Option<Vec<Hash>> {
+        self.with_leaves(|leaves| leaves.inclusion_proof(sequence))
+    }
+
+    /// The proof that a head over `size` entries is the beginning of the last one, for
+    /// [`is_consistent`](crate::is_consistent): whoever kept it sees that nothing was changed since. `None` where there are
+    /// fewer entries, or what is before the first of `entries` is needed for it.
+    #[must_use]
+    pub fn consistency_proof(&self, size: u64) -> Option<Vec<Hash>> {
+        self.with_leaves(|leaves| leaves.consistency_proof(size))
+    }
+
+    fn with_leaves<T>(&self, prove: impl FnOnce(&Leaves<'_>) -> T) -> T {
+        let leaves: Vec<Hash> = self.entries.iter().map(|entry| entry.leaf).collect();
+        let base = self.base.as_ref().map(LedgerBase::tree).unwrap_or_default();
+        prove(&Leaves { base: &base, leaves: &leaves })
+    }
+}
+
 /// From where to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum From {
@@ -78,7 +88,7 @@ pub(super) enum From {
 }
 
 impl Journal {
-    /// Reads and verifies the ledger of an account. An unfinished batch at its end does not count.
+    /// Reads and verifies the ledger of an account, all that was not pruned. An unfinished batch at its end does not count.
     ///
     /// # Errors
     /// The account's essential domain cannot be unlocked, or the disk failed.
@@ -101,9 +111,14 @@ impl Journal {
 /// What is read of a ledger before its verdict.
 #[derive(Default)]
 pub(super) struct Chain {
-    /// The tree and the leaf before the first of the entries, and the head over them.
-    base: (Frontier, Hash, Option<Head>),
-    checkpoint: Option<LedgerCheckpoint>,
+    /// What the first of the entries goes on from.
+    base: Option<LedgerBase>,
+    /// The state at the base, as far as its parts were met.
+    state: Zeroizing<Vec<u8>>,
+    /// Parts of the state that are to follow; `None` where one did not open or is missing.
+    missing: Option<u16>,
+    /// Where the first run that was met says that it goes on: above 0, what is before was pruned.
+    first: Option<u64>,
     pub(super) entries: Vec<LedgerEntry>,
     /// The run that wrote each entry.
     runs: Vec<usize>,
@@ -131,10 +146,10 @@ struct Torn {
 
 /// The keys of one run beside the unsealer's own.
 #[derive(Default)]
-struct RunKeys {
-    first: u64,
+pub(super) struct RunKeys {
+    pub(super) first: u64,
     /// `None` where the payloads, and the checkpoints with them, were erased.
-    erasable: Option<LedgerRun>,
+    pub(super) erasable: Option<LedgerRun>,
 }
 
 impl Inner {
@@ -159,7 +174,8 @@ impl Inner {
             manifest_rolled_back: head.as_ref().is_some_and(|head| !known(head)),
             head,
             public_key: self.ledger_slot(&domain).map(|(public_key, _)| public_key),
-            checkpoint: chain.checkpoint,
+            checkpoint: chain.take_checkpoint(),
+            base: chain.base,
             entries: chain.entries,
             verdict,
         })
@@ -173,7 +189,7 @@ impl Inner {
         let (size, of) = (chain.size(), self.ledger_name(domain));
         let later = anchored(&self.effects).iter().filter(|anchored| anchored.is_of(&of)).any(|anchored| {
             // Before the checkpoint nothing is known here, and the last head vouches for it.
-            let base = chain.base.0.size;
+            let base = chain.base_size();
             anchored.size > size || (anchored.size > base && chain.root_at(anchored.size) != Some(anchored.root))
         });
         let torn = chain.torn.map(|torn| Verdict::Broken { sequence: torn.sequence });
@@ -195,17 +211,11 @@ impl Inner {
         let genuine = if slot.is_some() { self.signing_key(domain).is_ok() } else { true };
         self.key_of(domain)?;
         let ids = self.ledger_segments(domain);
-        if from == From::Checkpoint {
-            let places = ids.iter().filter_map(|id| Some((*id, *self.manifest.state.checkpoints.get(id)?)));
-            if let Some((at, place)) = places.max_by_key(|(_, place)| place.sequence) {
-                let mut chain = Chain::default();
-                for id in ids.iter().filter(|id| **id >= at) {
-                    let start = (*id == at).then_some(place);
-                    self.read_ledger_segment(*id, start, public_key.as_ref(), &mut chain)?;
-                }
-                // Where it does not begin with a whole checkpoint, the whole ledger is read.
-                if chain.checkpoint.is_some() && chain.broken.is_none() && genuine {
-                    chain.entries.truncate(chain.signed_entries());
+        if from == From::Checkpoint && genuine {
+            for (id, place) in self.checkpoints(domain) {
+                let chain = self.read_from(domain, id, place)?;
+                // Where it does not begin with a whole checkpoint the one before it may, or the whole ledger is read.
+                if chain.begins_with_state() && chain.broken.is_none() {
                     return Ok(chain);
                 }
             }
@@ -217,8 +227,21 @@ impl Inner {
                 break;
             }
         }
-        chain.entries.truncate(chain.signed_entries());
+        chain.end();
         chain.broken = chain.broken.or((!genuine).then_some(0));
+        Ok(chain)
+    }
+
+    /// Reads what stands behind one checkpoint.
+    pub(super) fn read_from(&mut self, domain: &Domain, at: u64, place: Position) -> Result<Chain, Error> {
+        let public_key = self.ledger_slot(domain).map(|(public_key, _)| public_key);
+        // It begins there, and nowhere behind.
+        let mut chain = Chain { first: Some(0), ..Chain::default() };
+        for id in self.ledger_segments(domain).into_iter().filter(|id| *id >= at) {
+            let start = (id == at).then_some(place);
+            self.read_ledger_segment(id, start, public_key.as_ref(), &mut chain)?;
+        }
+        chain.end();
         Ok(chain)
     }
 
@@ -275,6 +298,8 @@ impl Inner {
                 Step::Frame(found) => found,
                 Step::Damage => {
                     chain.damaged = true;
+                    // Nobody knows what is among it: the ledger's first entry may be.
+                    chain.first.get_or_insert(0);
                     continue;
                 }
                 Step::End { .. } => return Ok(()),
@@ -288,6 +313,7 @@ impl Inner {
                         chain.run += 1;
                         chain.damaged = false;
                         if let Some(header) = RunHeader::decode(found.sequence, body) {
+                            chain.first.get_or_insert(header.first);
                             if !chain.salts.insert(header.salt) {
                                 chain.broken = Some(chain.size());
                                 return Ok(());
@@ -297,16 +323,25 @@ impl Inner {
                     }
                 }
                 Kind::Entry => {
+                    if chain.is_before_base() {
+                        continue;
+                    }
                     let entry = read_entry(unsealer, &keys, &hash, found.sequence, body);
                     chain.entry(&of, found.sequence, entry);
                 }
+                Kind::Head if chain.is_before_base() => {}
                 Kind::Head => chain.head(&of, found.sequence, body, public_key),
-                Kind::Checkpoint if start.is_some_and(|place| place.offset == found.offset) => {
-                    let signed = |head: &Head| public_key.is_some_and(|key| head.is_signed(key, &of));
-                    let opened = open_checkpoint(&mut unsealer.tries, &keys, &hash, found.sequence, body);
-                    chain.begin(opened.filter(|(_, _, head, _)| signed(head)));
+                Kind::Checkpoint => {
+                    let begins = chain.is_before_base() || start.is_some_and(|place| place.offset == found.offset);
+                    if let Some(part) = Part::decode(found.sequence, body).filter(|_| begins || chain.missing > Some(0))
+                    {
+                        let is_signed = |base: &LedgerBase| public_key.is_some_and(|key| base.is_signed(key, &of));
+                        chain.part(&part, begins, is_signed, |state| {
+                            part.open(&mut unsealer.tries, &keys, &hash, state)
+                        });
+                    }
                 }
-                Kind::Checkpoint | Kind::Record | Kind::Boxed | Kind::Manifest | Kind::Payload => {}
+                Kind::Record | Kind::Boxed | Kind::Manifest | Kind::Payload => {}
             }
             if chain.broken.is_some() {
                 return Ok(());
@@ -352,69 +387,103 @@ fn read_entry(unsealer: &mut Unsealer, keys: &RunKeys, hash: &Hash, sequence: u6
     Some(Unsealed { leaf, commitment, statement, payload })
 }
 
-/// Tree, last leaf and head at a checkpoint, and what was sealed there.
-type Opened = (Frontier, Hash, Head, LedgerCheckpoint);
-
-fn open_checkpoint(tries: &mut Tries, keys: &RunKeys, hash: &Hash, sequence: u64, body: &[u8]) -> Option<Opened> {
-    let aad = segment::aad(hash, Kind::Checkpoint, sequence, body.len());
-    let key = &keys.erasable.as_ref()?.checkpoint;
-    let plain = tries.open(key, sequence.checked_sub(keys.first)?, &aad, body).ok()?;
-    let mut read = Reader(&plain);
-    let size = read.u64()?;
-    let count = usize::try_from(read.u32()?).ok().filter(|count| *count <= 64)?;
-    let roots = (0..count).map(|_| read.array()).collect::<Option<Vec<Hash>>>()?;
-    let leaf = read.array()?;
-    let head = Head::decode(size.checked_sub(1)?, read.bytes(head::ENCODED)?)?;
-    let length = usize::try_from(read.u32()?).ok()?;
-    let state = Zeroizing::new(read.bytes(length)?.to_vec());
-    let tree = Frontier { size, roots };
-    let is_whole = tree.is_whole() && size == sequence && head.root == tree.root();
-    is_whole.then_some((tree, leaf, head, LedgerCheckpoint { size, state }))
-}
-
 impl Chain {
+    pub(super) fn base_size(&self) -> u64 {
+        self.base.as_ref().map_or(0, |base| base.size)
+    }
+
+    fn base_tree(&self) -> Frontier {
+        self.base.as_ref().map(LedgerBase::tree).unwrap_or_default()
+    }
+
+    fn base_leaf(&self) -> Hash {
+        self.base.as_ref().map_or([0; 32], |base| base.leaf)
+    }
+
     pub(super) fn size(&self) -> u64 {
-        self.base.0.size + self.entries.len() as u64
+        self.base_size() + self.entries.len() as u64
+    }
+
+    pub(super) fn broken_at(&self) -> Option<u64> {
+        self.broken
     }
 
     /// The tree under the last head, and the last leaf in it.
     pub(super) fn signed(&self) -> (Frontier, Hash) {
-        let tree = self.heads.last().unwrap_or(&self.base.0).clone();
+        let tree = self.heads.last().cloned().unwrap_or_else(|| self.base_tree());
         let last = self.signed_entries().checked_sub(1).and_then(|at| self.entries.get(at));
-        (tree, last.map_or(self.base.1, |entry| entry.leaf))
+        (tree, last.map_or(self.base_leaf(), |entry| entry.leaf))
     }
 
     pub(super) fn last_head(&self) -> Option<Head> {
-        self.entries.last().map_or_else(|| self.base.2.clone(), |entry| entry.head.clone())
+        let of_base = || self.base.as_ref().map(|base| base.head.clone());
+        self.entries.last().map_or_else(of_base, |entry| entry.head.clone())
     }
 
     fn signed_entries(&self) -> usize {
-        let size = self.heads.last().map_or(self.base.0.size, |tree| tree.size);
-        usize::try_from(size - self.base.0.size).unwrap_or(usize::MAX)
+        let size = self.heads.last().map_or(self.base_size(), |tree| tree.size);
+        usize::try_from(size - self.base_size()).unwrap_or(usize::MAX)
     }
 
     pub(super) fn cut_to(&mut self, size: u64) {
-        let keep = size.saturating_sub(self.base.0.size);
+        let keep = size.saturating_sub(self.base_size());
         self.entries.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
         self.heads.retain(|tree| tree.size <= size);
     }
 
     fn root_at(&self, size: u64) -> Option<Hash> {
-        let count = usize::try_from(size.checked_sub(self.base.0.size)?).ok()?;
-        let mut tree = self.base.0.clone();
+        let count = usize::try_from(size.checked_sub(self.base_size())?).ok()?;
+        let mut tree = self.base_tree();
         self.entries.get(..count)?.iter().for_each(|entry| tree.push(entry.leaf));
         Some(tree.root())
     }
 
-    fn begin(&mut self, checkpoint: Option<Opened>) {
-        if let Some((tree, leaf, head, checkpoint)) = checkpoint {
-            self.base = (tree, leaf, Some(head));
-            self.checkpoint = Some(checkpoint);
+    /// Entries that no head covers do not count. What was pruned without a checkpoint behind it is missing.
+    fn end(&mut self) {
+        self.entries.truncate(self.signed_entries());
+        if self.is_before_base() {
+            self.broken = self.broken.or(Some(0));
         }
     }
 
+    /// Whether what is met belongs to the rest of what was pruned.
+    fn is_before_base(&self) -> bool {
+        self.base.is_none() && self.first > Some(0)
+    }
+
+    /// Takes in a part of a checkpoint: the first one is the base.
+    fn part(
+        &mut self,
+        part: &Part<'_>,
+        begins: bool,
+        is_signed: impl FnOnce(&LedgerBase) -> bool,
+        open: impl FnOnce(&mut Zeroizing<Vec<u8>>) -> bool,
+    ) {
+        if begins {
+            if !is_signed(&part.base) {
+                return;
+            }
+            self.base = Some(part.base.clone());
+            // One whose first part is damaged still is the base.
+            self.missing = (part.part == 0).then_some(part.parts);
+        }
+        let Some(missing) = self.missing else { return };
+        let is_next = part.parts - part.part == missing && self.base.as_ref() == Some(&part.base);
+        self.missing = if is_next && open(&mut self.state) { Some(missing - 1) } else { None };
+    }
+
+    /// Whether it goes on from a state that is there.
+    pub(super) fn begins_with_state(&self) -> bool {
+        self.missing == Some(0)
+    }
+
+    fn take_checkpoint(&mut self) -> Option<LedgerCheckpoint> {
+        let size = self.base.as_ref().filter(|_| self.missing == Some(0))?.size;
+        Some(LedgerCheckpoint { size, state: std::mem::take(&mut self.state) })
+    }
+
     fn entry(&mut self, of: &LedgerName, sequence: u64, entry: Option<Unsealed>) {
-        let at = sequence.checked_sub(self.base.0.size).and_then(|at| usize::try_from(at).ok());
+        let at = sequence.checked_sub(self.base_size()).and_then(|at| usize::try_from(at).ok());
         if let Some(torn) = self.torn {
             if torn.run == self.run && !torn.has_head {
                 return;
@@ -441,7 +510,7 @@ impl Chain {
         self.entries.truncate(at);
         self.runs.truncate(at);
         self.heads.retain(|tree| tree.size <= sequence);
-        let before = self.entries.last().map_or(self.base.1, |entry| entry.leaf);
+        let before = self.entries.last().map_or(self.base_leaf(), |entry| entry.leaf);
         let whole =
             |entry: &Unsealed| leaf_of(of, sequence, &before, &entry.commitment, &entry.statement) == entry.leaf;
         let Some(entry) = entry.filter(whole) else {

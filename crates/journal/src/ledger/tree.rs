@@ -53,31 +53,136 @@ impl Frontier {
     }
 }
 
-fn root(leaves: &[Hash]) -> Hash {
-    let mut frontier = Frontier::default();
-    leaves.iter().for_each(|leaf| frontier.push(*leaf));
-    frontier.root()
+/// The leaves of a tree, from what stands for the first of them on.
+pub(crate) struct Leaves<'a> {
+    pub(crate) base: &'a Frontier,
+    pub(crate) leaves: &'a [Hash],
+}
+
+impl Leaves<'_> {
+    fn size(&self) -> u64 {
+        self.base.size + self.leaves.len() as u64
+    }
+
+    /// The root over the leaves from `start` to before `end`, if it can be told.
+    fn root(&self, start: u64, end: u64) -> Option<Hash> {
+        if start >= self.base.size {
+            let at = |number: u64| usize::try_from(number - self.base.size).ok();
+            let mut tree = Frontier::default();
+            self.leaves.get(at(start)?..at(end)?)?.iter().for_each(|leaf| tree.push(*leaf));
+            return Some(tree.root());
+        }
+        let mut before = 0;
+        for (bit, root) in (0..u64::BITS).rev().filter(|bit| self.base.size >> bit & 1 == 1).zip(&self.base.roots) {
+            if (start, end) == (before, before + (1 << bit)) {
+                return Some(*root);
+            }
+            before += 1 << bit;
+        }
+        if end - start < 2 {
+            return None;
+        }
+        let middle = start + split(end - start);
+        Some(node(&self.root(start, middle)?, &self.root(middle, end)?))
+    }
+
+    /// The proof that the leaf at `index` is among them.
+    pub(crate) fn inclusion_proof(&self, index: u64) -> Option<Vec<Hash>> {
+        let (mut start, mut end, mut proof) = (0, self.size(), Vec::new());
+        if index >= end {
+            return None;
+        }
+        while end - start > 1 {
+            let middle = start + split(end - start);
+            if index < middle {
+                proof.push(self.root(middle, end)?);
+                end = middle;
+            } else {
+                proof.push(self.root(start, middle)?);
+                start = middle;
+            }
+        }
+        proof.reverse();
+        Some(proof)
+    }
+
+    /// The proof that the first `size` of them were there before the others.
+    pub(crate) fn consistency_proof(&self, size: u64) -> Option<Vec<Hash>> {
+        let (mut start, mut end, mut proof) = (0, self.size(), Vec::new());
+        if size > end {
+            return None;
+        }
+        if size == 0 || size == end {
+            return Some(proof);
+        }
+        while size < end {
+            let middle = start + split(end - start);
+            if size <= middle {
+                proof.push(self.root(middle, end)?);
+                end = middle;
+            } else {
+                proof.push(self.root(start, middle)?);
+                start = middle;
+            }
+        }
+        if start > 0 {
+            proof.push(self.root(start, end)?);
+        }
+        proof.reverse();
+        Some(proof)
+    }
 }
 
 /// The proof that the leaf at `index` is in the tree of these leaves, or `None` where there is no such leaf.
 #[must_use]
 pub fn inclusion_proof(leaves: &[Hash], index: u64) -> Option<Vec<Hash>> {
-    let size = leaves.len() as u64;
-    if index >= size {
-        return None;
+    Leaves { base: &Frontier::default(), leaves }.inclusion_proof(index)
+}
+
+/// The proof that the tree of the first `size` of these leaves is the beginning of the tree of all of them (RFC 6962,
+/// section 2.1.2), or `None` where there are not as many.
+#[must_use]
+pub fn consistency_proof(leaves: &[Hash], size: u64) -> Option<Vec<Hash>> {
+    Leaves { base: &Frontier::default(), leaves }.consistency_proof(size)
+}
+
+/// Whether a proof shows that the tree with the first size and root is the beginning of the one with the second: nothing
+/// that was there was changed or taken away (RFC 9162, section 2.1.4.2).
+#[must_use]
+pub fn is_consistent(first: (u64, &Hash), second: (u64, &Hash), proof: &[Hash]) -> bool {
+    let ((first_size, first_root), (second_size, second_root)) = (first, second);
+    if first_size == second_size || first_size == 0 {
+        let is_empty = first_size > 0 || cipher::same(first_root, &cipher::hash(&[]));
+        let is_equal = first_size < second_size || cipher::same(first_root, second_root);
+        return proof.is_empty() && is_empty && is_equal;
     }
-    if size == 1 {
-        return Some(Vec::new());
+    if first_size > second_size {
+        return false;
     }
-    let middle = split(size);
-    let (left, right) = leaves.split_at_checked(usize::try_from(middle).ok()?)?;
-    let (mut proof, other) = if index < middle {
-        (inclusion_proof(left, index)?, root(right))
-    } else {
-        (inclusion_proof(right, index - middle)?, root(left))
-    };
-    proof.push(other);
-    Some(proof)
+    let mut proof = proof.iter();
+    let (mut at, mut last) = (first_size - 1, second_size - 1);
+    while at & 1 == 1 {
+        (at, last) = (at >> 1, last >> 1);
+    }
+    // A first tree that is perfect is a node of the second: its root need not be sent.
+    let begin = if first_size.is_power_of_two() { Some(first_root) } else { proof.next() };
+    let Some(begin) = begin else { return false };
+    let (mut old, mut new) = (*begin, *begin);
+    for hash in proof {
+        if last == 0 {
+            return false;
+        }
+        if at & 1 == 1 || at == last {
+            (old, new) = (node(hash, &old), node(hash, &new));
+            while at & 1 == 0 && at != 0 {
+                (at, last) = (at >> 1, last >> 1);
+            }
+        } else {
+            new = node(&new, hash);
+        }
+        (at, last) = (at >> 1, last >> 1);
+    }
+    last == 0 && cipher::same(&old, first_root) && cipher::same(&new, second_root)
 }
 
 /// Whether a proof shows that a leaf is at `index` in the tree of `size` leaves with this root.
@@ -108,6 +213,12 @@ pub fn is_included(root: &Hash, size: u64, index: u64, leaf: &Hash, proof: &[Has
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn root(leaves: &[Hash]) -> Hash {
+        let mut frontier = Frontier::default();
+        leaves.iter().for_each(|leaf| frontier.push(*leaf));
+        frontier.root()
+    }
 
     /// The definition, word for word.
     fn by_definition(leaves: &[Hash]) -> Hash {
@@ -151,6 +262,51 @@ mod tests {
         assert_eq!(hex(root(&leaves[..1])), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
         assert_eq!(hex(root(&leaves[..2])), "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125");
         assert_eq!(hex(root(&leaves)), "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328");
+    }
+
+    #[test]
+    fn a_tree_proves_that_it_goes_on_from_each_before_it_and_from_no_other() {
+        for count in 0..=40_u8 {
+            let leaves = leaves(count);
+            let whole = (u64::from(count), &root(&leaves));
+            for size in 0..=count {
+                let first = (u64::from(size), &root(&leaves[..usize::from(size)]));
+                let proof = consistency_proof(&leaves, first.0).unwrap();
+                assert!(is_consistent(first, whole, &proof), "{size} of {count}");
+                assert!(!is_consistent((first.0, &[9; 32]), whole, &proof));
+                assert!(size == 0 || !is_consistent(first, (whole.0, &[9; 32]), &proof));
+                assert!(!is_consistent(first, whole, &[&proof[..], &[[9; 32]]].concat()));
+                assert!(size == count || !is_consistent(whole, first, &proof));
+                if let Some((_, shorter)) = proof.split_last() {
+                    assert!(!is_consistent(first, whole, shorter));
+                }
+                for at in 0..proof.len() {
+                    let mut other = proof.clone();
+                    other[at][7] ^= 1;
+                    assert!(!is_consistent(first, whole, &other));
+                }
+            }
+            assert_eq!(consistency_proof(&leaves, u64::from(count) + 1), None);
+        }
+    }
+
+    #[test]
+    fn what_is_behind_a_base_is_proven_without_the_leaves_before_it() {
+        for count in 1..=33_u8 {
+            let all = leaves(count);
+            for before in 0..=count {
+                let (old, new) = all.split_at(usize::from(before));
+                let mut base = Frontier::default();
+                old.iter().for_each(|leaf| base.push(*leaf));
+                let behind = Leaves { base: &base, leaves: new };
+                for index in u64::from(before)..u64::from(count) {
+                    assert_eq!(behind.inclusion_proof(index), inclusion_proof(&all, index), "{before}, {index}");
+                }
+                for size in u64::from(before)..=u64::from(count) {
+                    assert_eq!(behind.consistency_proof(size), consistency_proof(&all, size), "{before}, {size}");
+                }
+            }
+        }
     }
 
     #[test]

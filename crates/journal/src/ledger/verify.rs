@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::checkpoint::LedgerBase;
 use super::head::LedgerName;
-use super::tree::Frontier;
+use super::tree::{Frontier, Hash};
 use super::{LedgerEntry, leaf_of};
 
 /// Where a ledger fails to verify.
@@ -11,7 +12,8 @@ use super::{LedgerEntry, leaf_of};
 pub struct Broken {
     /// The first bad entry.
     pub sequence: u64,
-    /// What is wrong with it: `out-of-order`, `leaf`, `payload`, `head`, `signature`, `unsigned`.
+    /// What is wrong with it: `out-of-order`, `leaf`, `payload`, `head`, `signature`, `unsigned`,
+    /// `base`.
     pub why: &'static str,
 }
 
@@ -33,9 +35,32 @@ pub fn verify<'a>(
     of: &LedgerName,
     entries: impl IntoIterator<Item = &'a LedgerEntry>,
 ) -> Result<u64, Broken> {
-    let mut before = [0; 32];
-    let mut tree = Frontier::default();
-    let mut covered = 0;
+    go_through(public_key, of, (Frontier::default(), [0; 32]), entries)
+}
+
+/// As [`verify`], for what is left of a ledger that was pruned, or was read from a checkpoint on.
+///
+/// # Errors
+/// As there; `base` where its head is not of this tree, or not signed by this key.
+pub fn verify_behind<'a>(
+    public_key: &[u8; 32],
+    of: &LedgerName,
+    base: &LedgerBase,
+    entries: impl IntoIterator<Item = &'a LedgerEntry>,
+) -> Result<u64, Broken> {
+    if !base.is_signed(public_key, of) {
+        return Err(Broken { sequence: base.size, why: "base" });
+    }
+    go_through(public_key, of, (base.tree(), base.leaf), entries)
+}
+
+fn go_through<'a>(
+    public_key: &[u8; 32],
+    of: &LedgerName,
+    (mut tree, mut before): (Frontier, Hash),
+    entries: impl IntoIterator<Item = &'a LedgerEntry>,
+) -> Result<u64, Broken> {
+    let mut covered = tree.size;
     for entry in entries {
         let sequence = tree.size;
         let broken = |why| Broken { sequence, why };

@@ -7,7 +7,6 @@ use super::read::{From, Verdict};
 use super::tree::{Frontier, Hash};
 use super::{NewEntry, Payload, leaf_of, ledger_slice};
 use crate::append::{MAX_RECORD_BYTES, padded};
-use crate::bytes::Writer;
 use crate::cipher::{self, SigningKey, TAG};
 use crate::effects::KeyError;
 use crate::error::{At, Error};
@@ -16,7 +15,7 @@ use crate::journal::{Inner, Journal};
 use crate::keys::Slot;
 use crate::manifest::Entry as ManifestEntry;
 use crate::names::{Domain, Label};
-use crate::segment::{LedgerRun, Mark, aad};
+use crate::segment::{Mark, aad};
 
 /// A ledger's segment that is as long is followed by another: one that has to be written anew fits into the reserve.
 const LEDGER_BYTES: u64 = 64 * 1024;
@@ -77,25 +76,6 @@ impl Journal {
         Ok(head)
     }
 
-    /// Seals a state of which all entries so far are a part, so that the next [`Journal::ledger_tail`] begins there. It
-    /// is a help only: without it the ledger is read from its start.
-    ///
-    /// # Errors
-    /// As [`Journal::ledger_append`].
-    pub fn ledger_checkpoint(&self, account: Label, state: &[u8]) -> Result<(), Error> {
-        if state.len() > MAX_HALF {
-            return Err(Error::TooLarge { limit: MAX_HALF });
-        }
-        let _scrubbed = cipher::Scrubbed;
-        self.proven_with_ledger(account)?.ledger_checkpoint(account, state)
-    }
-
-    /// Entries behind the last checkpoint, once the ledger was read or appended to.
-    #[must_use]
-    pub fn entries_since_checkpoint(&self, account: Label) -> u64 {
-        self.inner().ledgers.get(&account).map_or(0, |tail| tail.since_checkpoint)
-    }
-
     /// Erases the payloads of all entries so far, and the checkpoints, by destroying the secret they were sealed under.
     /// The statements stay, and chain and tree still verify.
     ///
@@ -116,7 +96,7 @@ impl Journal {
 }
 
 impl Inner {
-    fn ledger_tail(&mut self, account: Label) -> Result<LedgerTail, Error> {
+    pub(super) fn ledger_tail(&mut self, account: Label) -> Result<LedgerTail, Error> {
         if let Some(tail) = self.ledgers.remove(&account) {
             return Ok(tail);
         }
@@ -206,65 +186,19 @@ impl Inner {
         Ok(head)
     }
 
-    fn ledger_checkpoint(&mut self, account: Label, state: &[u8]) -> Result<(), Error> {
-        self.settle_ledger(account)?;
-        let mut tail = self.ledger_tail(account)?;
-        let written = self.write_checkpoint(&mut tail, state);
-        self.ledgers.insert(account, tail);
-        written
-    }
-
-    fn write_checkpoint(&mut self, tail: &mut LedgerTail, state: &[u8]) -> Result<(), Error> {
-        // Its nonce is its place, so that there is one for each.
-        let Some(head) = tail.head.as_ref().filter(|_| tail.since_checkpoint > 0) else { return Ok(()) };
-        let head = head.encode();
-        let id = self.ledger_segment(tail)?;
-        let Some(segment) = self.segments.get_mut(&id) else { return Err(Error::Io { operation: "append" }) };
-        let (Some(run), Some(file)) = (&segment.run, &segment.file) else {
-            return Err(Error::Io { operation: "append" });
-        };
-        let Some(LedgerRun { checkpoint, .. }) = &run.ledger else { return Err(Error::Io { operation: "append" }) };
-        let sequence = tail.tree.size;
-        let mut plain = Writer::default();
-        plain.u64(tail.tree.size).u32(u32::try_from(tail.tree.roots.len()).unwrap_or(u32::MAX));
-        tail.tree.roots.iter().for_each(|root| {
-            plain.bytes(root);
-        });
-        plain.bytes(&tail.leaf).bytes(&head).u32(u32::try_from(state.len()).unwrap_or(u32::MAX)).bytes(state);
-        let mut plain = Zeroizing::new(plain.0);
-        let length = padded(plain.len());
-        plain.resize(length, 0);
-        let aad = aad(&segment.hash, Kind::Checkpoint, sequence, plain.len() + TAG);
-        let tag = checkpoint.seal(sequence - run.first, &aad, &mut plain).ok_or(Error::Key(KeyError::Suspect))?;
-        let mut out = Vec::new();
-        frame::push(&mut out, Kind::Checkpoint, sequence, &[&plain[..], &tag].concat());
-        let place = segment.mark().place;
-        if let Err(error) = file.write_at(place.offset, &out).and_then(|()| file.sync()) {
-            (segment.run, segment.clean, segment.suspect) = (None, false, true);
-            return Err(Error::from_disk(error, "append to the ledger"));
-        }
-        segment.end += out.len() as u64;
-        segment.unsynced = false;
-        // Entries of a batch that was not finished may stand there; they do not count.
-        segment.next = tail.tree.size;
-        let mark = segment.mark();
-        self.bytes += out.len() as u64;
-        tail.since_checkpoint = 0;
-        let _ = self.manifest.append(&ManifestEntry::Mark { segment: id, mark });
-        self.manifest.append(&ManifestEntry::Checkpoint { segment: id, place }).at("write the manifest")?;
-        self.extend_tail(id);
-        Ok(())
-    }
-
     /// Nothing is chained to entries that a power loss could take: what an earlier process or a failed sync left is made
     /// durable first.
-    fn settle_ledger(&mut self, account: Label) -> Result<(), Error> {
+    pub(super) fn settle_ledger(&mut self, account: Label) -> Result<(), Error> {
         let domain = self.ledger_domain(account)?;
         let mut rewritten = false;
         for id in self.ledger_segments(&domain) {
             let Some(segment) = self.segments.get_mut(&id) else { continue };
             // Whether an earlier process's sync failed nobody knows, and another one would prove nothing.
             let is_inherited = segment.unsynced && segment.run.is_none();
+            if segment.holds_no_entry() {
+                // A checkpoint is only a help, and nothing is chained to it.
+                continue;
+            }
             if segment.suspect || is_inherited {
                 self.rewrite(id)?;
                 rewritten = true;
@@ -283,7 +217,7 @@ impl Inner {
     }
 
     /// The segment for the next batch, with a run that begins at or before it.
-    fn ledger_segment(&mut self, tail: &LedgerTail) -> Result<u64, Error> {
+    pub(super) fn ledger_segment(&mut self, tail: &LedgerTail) -> Result<u64, Error> {
         let slice = ledger_slice(tail.domain);
         if let Some(id) = self.active.get(&(slice, None)).copied()
             && let Some(segment) = self.segments.get(&id)
