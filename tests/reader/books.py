@@ -28,7 +28,8 @@ class Books:
     listed: dict[int, Header] = field(default_factory=dict)
     retired: set[int] = field(default_factory=set)
     marks: dict[int, Mark] = field(default_factory=dict)
-    checkpoints: dict[int, Mark] = field(default_factory=dict)
+    # The newest last.
+    checkpoints: dict[int, list[Mark]] = field(default_factory=dict)
     delivered: dict[tuple[int, int], list[Range]] = field(default_factory=dict)
     refused: dict[tuple[int, int], list[Range]] = field(default_factory=dict)
     codes: list[bytes] = field(default_factory=list)
@@ -74,7 +75,8 @@ class Books:
             self.complete = True
         elif kind == 9:
             segment = entry.count()
-            self.checkpoints[segment] = Mark(entry.count(), entry.count(), entry.count(), 0)
+            place = Mark(entry.count(), entry.count(), entry.count(), 0)
+            self.checkpoints[segment] = [*self.checkpoints.get(segment, []), place][-2:]
         else:
             raise ValueError("an unknown entry")
 

@@ -32,13 +32,13 @@ def first_of(files: Files, kind: str) -> tuple[str, int]:
     raise LookupError(kind)
 
 
-def forged(kind: str, at: int) -> Callable[[Files], Files]:
-    """One byte of the first such frame changed, under a checksum made anew."""
+def forged(kind: str, at: int, further: int = 0) -> Callable[[Files], Files]:
+    """One byte of the first such frame, or of one further on, changed under a checksum made anew."""
 
     def spoil(files: Files) -> Files:
         name, number = first_of(files, kind)
         start = HEADER if "segments" in name else 0
-        frame = walk(files[name], start).frames[number]
+        frame = walk(files[name], start).frames[number + further]
         body = changed(frame.body, at)
         content = files[name]
         return files | {name: content[: frame.offset] + framed(kind, frame.sequence, body) + content[frame.end :]}
@@ -64,6 +64,28 @@ def lost_platform_key(files: Files) -> Files:
     return files | {name: changed(files[name], 0) for name in names}
 
 
+def forged_leaf(files: Files) -> Files:
+    """The last leaf of the checkpoint with which a pruned ledger begins."""
+    name, number = first_of(files, "C")
+    count = int.from_bytes(walk(files[name], HEADER).frames[number].body[4:8], "little")
+    return forged("C", 8 + 32 * count + 5)(files)
+
+
+def renamed(name: bytes, other: bytes) -> Callable[[Files], Files]:
+    """Another name for a label, in both copies of its slot."""
+
+    def spoil(files: Files) -> Files:
+        keys = bytearray(files["store/keys"])
+        for at in range(0, len(keys), 512):
+            slot = bytes(keys[at : at + 508])
+            if slot[0] == 4 and name in slot:
+                slot = slot.replace(name, other)
+                keys[at : at + 512] = slot + u32(crc32c(slot))
+        return files | {"store/keys": bytes(keys)}
+
+    return spoil
+
+
 def without(prefix: str) -> Callable[[Files], Files]:
     return lambda files: {name: content for name, content in files.items() if not name.startswith(prefix)}
 
@@ -85,6 +107,13 @@ SPOILED: list[tuple[str, str, Callable[[Files], Files]]] = [
     ("ledger", "a forged statement", forged("E", 40)),
     ("ledger", "a forged signature", forged_head),
     ("ledger", "a last batch cut off", without("store/segments/0000000000000002")),
+    ("boxes", "a forged byte of a box", forged("B", 40, 1)),
+    ("boxes", "another server's key", lambda files: files | {"server-key": changed(files["server-key"], 3, 8)}),
+    ("boxes", "the purpose's name exchanged", renamed(b"analytics", b"analytica")),
+    ("pruned", "a forged root of the base", forged("C", 9)),
+    ("pruned", "a forged leaf of the base", forged_leaf),
+    ("pruned", "no checkpoint left", without("store/segments/0000000000000004")),
+    ("rekeyed", "no new key of the ledger", lost_platform_key),
     ("withdrawn", "no marker outside and inside", lambda files: without("outside/")(without("store/denied-")(files))),
 ]
 

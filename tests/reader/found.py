@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
+import boxes
 from keys import ACCOUNT, ENDPOINT, PURPOSE
 from ledger import Contents, Ledger
 from store import Store
@@ -36,6 +37,7 @@ def found(files: dict[str, bytes]) -> dict:
         "opened": asdict(store.opened),
         "proven": asdict(store.proven),
         "records": records,
+        "boxes": boxes_of(store, account, files["server-key"]) if "server-key" in files else None,
         "refused": store.refused(),
         "denied": [
             {"purpose": purposes.get(denial.domain[1]), "epoch": denial.domain[2], "proven": denial.proven}
@@ -44,6 +46,11 @@ def found(files: dict[str, bytes]) -> dict:
         "ledger": ledger,
         "ledger_tail": tail,
     }
+
+
+def boxes_of(store: Store, account: int, server: bytes) -> dict:
+    purpose, endpoint = store.table.label(PURPOSE, "analytics"), store.table.label(ENDPOINT, "collector")
+    return boxes.pending(store, (account, purpose, 1), 3, endpoint, server, READ_MS)
 
 
 def read(store: Store, account: int, purpose: str, name: str, lane: int) -> list[dict]:
@@ -76,6 +83,7 @@ def contents(ledger: Contents) -> dict:
         "verdict": ledger.verdict,
         "manifest_rolled_back": ledger.manifest_rolled_back,
         "public_key": ledger.public_key and ledger.public_key.hex(),
+        "base": ledger.base,
         "checkpoint": ledger.checkpoint and {"size": ledger.checkpoint[0], "state": ledger.checkpoint[1].hex()},
         "entries": [
             {

@@ -1,15 +1,15 @@
 """The ledger of an account: its entries, its tree, its heads, its checkpoint, the verdict."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bytes_of import Frame, Reader, hkdf, opened, sha256, u64
+from bytes_of import Frame, Reader, hkdf, opened, sha256, u64, walk
 from keys import Domain
-from segments import HEADER, Header, Run, aad, read_segment, run_key, slice_key
+from segments import HEADER, Header, Placed, Run, aad, read_segment, run_key, slice_key
 from store import Store
 
 LONGEST = 256 << 10
@@ -35,6 +35,18 @@ class Entry:
     salt: bytes
     head: Head | None = None
     signed: bool = False
+
+
+@dataclass
+class Base:
+    """What a ledger goes on from behind a checkpoint."""
+
+    size: int
+    roots: list[bytes]
+    leaf: bytes
+    head: Head
+    # The segment, its header and where the checkpoint begins.
+    place: tuple[int, Header, int]
 
 
 class Broken(Exception):
@@ -73,6 +85,8 @@ class Contents:
     # Size and state.
     checkpoint: tuple[int, bytes] | None
     entries: list[Entry]
+    # How many entries are before the first of them.
+    base: int | None = None
 
 
 class Ledger:
@@ -159,24 +173,31 @@ class Ledger:
         entries: list[Entry] = []
         verdict = "Sound"
         self.heads: dict[int, Head] = {}
+        self.base: Base | None = None
         try:
             self.collect(entries)
         except Broken:
             verdict = "Broken"
-        size = max(self.heads, default=0)
+        size = max(self.heads, default=self.base.size if self.base else 0)
         for entry in entries:
             entry.signed = entry.sequence < size
             entry.head = self.heads.get(entry.sequence + 1)
         if verdict == "Sound":
             verdict = self.verdict(entries, size)
-        head = self.heads.get(size)
-        return Contents(verdict, bool(head) and self.is_rolled_back(head), self.public_key, None, entries[:size])
+        head = self.heads.get(size) or (self.base and self.base.head)
+        rolled_back = bool(head) and self.is_rolled_back(head)
+        signed = [entry for entry in entries if entry.sequence < size]
+        whole = Contents(verdict, rolled_back, self.public_key, None, signed, self.base and self.base.size)
+        place = self.base and self.base.place
+        state = place and self.state(*place)
+        return whole if state is None else replace(whole, checkpoint=(whole.base, state))
 
     def collect(self, entries: list[Entry]) -> None:
         """Takes in entries and heads in the order of the files."""
         salts: set[bytes] = set()
         tree = Tree()
         began = 0
+        is_pruned = self.is_pruned()
         for segment, header in self.segments:
             for placed in read_segment(self.store.segments[segment], HEADER).placed:
                 frame, run = placed.frame, placed.run
@@ -185,28 +206,50 @@ class Ledger:
                         raise Broken
                     salts.add(run.salt)
                     began = run.first
+                elif is_pruned and self.base is None:
+                    base = frame.kind == "C" and self.base_of(segment, header, frame)
+                    if base:
+                        self.base, tree = base, Tree(base.size, base.roots)
                 elif frame.kind == "E":
                     if run is None:
                         raise Broken
                     tree = self.take_in(header, run, frame, entries, tree, began)
                 elif frame.kind == "H":
                     self.take_head(frame, tree)
+        if is_pruned and self.base is None:
+            raise Broken
+
+    def is_pruned(self) -> bool:
+        """Whether the first run that is met goes on from entries that are gone, and nothing is damaged before it."""
+        for segment, _ in self.segments:
+            walked = walk(self.store.segments[segment], HEADER)
+            first = next((frame for frame in walked.frames if frame.kind == "R" and len(frame.body) == 72), None)
+            if first:
+                damaged = first.offset > HEADER
+                return first.sequence > 0 and not damaged
+            if walked.damaged:
+                return False
+        return False
 
     def take_in(
         self, header: Header, run: Run, frame: Frame, entries: list[Entry], tree: Tree, began: int
     ) -> Tree:
-        if frame.sequence < len(entries):
-            signed = max(self.heads, default=0)
+        start = self.base.size if self.base else 0
+        number = frame.sequence - start
+        if number < 0:
+            raise Broken
+        if number < len(entries):
+            signed = max(self.heads, default=start)
             is_anew = frame.sequence == began and entries[-1].salt != run.salt and frame.sequence >= signed
             if not is_anew:
                 raise Broken
-            del entries[frame.sequence :]
-            tree = Tree()
+            del entries[number:]
+            tree = Tree(start, self.base.roots if self.base else None)
             for entry in entries:
                 tree.add(entry.leaf)
-        elif frame.sequence > len(entries):
+        elif number > len(entries):
             raise Broken
-        before = entries[-1].leaf if entries else bytes(32)
+        before = entries[-1].leaf if entries else self.base.leaf if self.base else bytes(32)
         entries.append(self.entry(header, run, frame, before))
         tree.add(entries[-1].leaf)
         return tree
@@ -230,10 +273,11 @@ class Ledger:
         while anchor.at < len(anchor.content):
             of, at_epoch, anchored, root = anchor.u64(), anchor.u64(), anchor.u64(), anchor.take(32)
             if (of, at_epoch) == (account, epoch):
-                tree = Tree()
-                for entry in entries[:anchored]:
+                start = self.base.size if self.base else 0
+                tree = Tree(start, self.base.roots if self.base else None)
+                for entry in entries[: max(0, anchored - start)]:
                     tree.add(entry.leaf)
-                if anchored > size or tree.root() != root:
+                if anchored > size or (anchored > start and tree.root() != root):
                     return "RolledBack"
         listed = self.store.books.listed
         for segment, header in listed.items():
@@ -244,42 +288,75 @@ class Ledger:
         return "Sound"
 
     def tail(self, whole: Contents) -> Contents:
-        """What stands behind the last checkpoint that opens; the whole ledger where none does."""
-        for segment, header in reversed(self.segments):
-            place = self.store.books.checkpoints.get(segment)
-            found = place and self.checkpoint(segment, header, place.offset)
-            if found:
-                size, state, tree = found
-                behind = whole.entries[size:]
-                for entry in behind:
-                    tree.add(entry.leaf)
-                    if entry.head and entry.head.root != tree.root():
-                        raise ValueError("the checkpoint's roots do not lead to the next head")
-                return Contents(whole.verdict, whole.manifest_rolled_back, self.public_key, (size, state), behind)
+        """What stands behind the newest checkpoint that opens; the whole ledger where none does."""
+        places = [
+            (place.sequence, segment, header, place.offset)
+            for segment, header in self.segments
+            for place in self.store.books.checkpoints.get(segment, [])
+        ]
+        for size, segment, header, offset in sorted(places, key=lambda place: place[0], reverse=True):
+            parts = self.parts(segment, offset)
+            base = parts and self.base_of(segment, header, parts[0].frame)
+            state = self.state(segment, header, offset) if base else None
+            if state is None:
+                continue
+            tree = Tree(base.size, base.roots)
+            behind = [entry for entry in whole.entries if entry.sequence >= size]
+            for entry in behind:
+                tree.add(entry.leaf)
+                if entry.head and entry.head.root != tree.root():
+                    raise ValueError("the checkpoint's roots do not lead to the next head")
+            return replace(whole, checkpoint=(size, state), entries=behind, base=size)
         return whole
 
-    def checkpoint(self, segment: int, header: Header, offset: int) -> tuple[int, bytes, Tree] | None:
-        placed = [p for p in read_segment(self.store.segments[segment], HEADER).placed if p.frame.offset == offset]
-        if not placed or placed[0].frame.kind != "C" or placed[0].run is None:
+    def parts(self, segment: int, offset: int) -> list[Placed]:
+        """The frames of the checkpoint that begins at an offset."""
+        placed = [p for p in read_segment(self.store.segments[segment], HEADER).placed if p.frame.offset >= offset]
+        if not placed or placed[0].frame.offset != offset or placed[0].frame.kind != "C":
+            return []
+        return [p for p in placed if p.frame.kind == "C" and p.frame.sequence == placed[0].frame.sequence]
+
+    def base_of(self, segment: int, header: Header, frame: Frame) -> Base | None:
+        """The base of a checkpoint, if its head vouches for it."""
+        try:
+            fields = Reader(frame.body)
+            parts, part, count = fields.u16(), fields.u16(), fields.u32()
+            roots = [fields.take(32) for _ in range(count)]
+            leaf, size = fields.take(32), frame.sequence
+            head = read_head(size, fields.take(120))
+        except (ValueError, Broken):
             return None
-        frame, run = placed[0].frame, placed[0].run
-        key = self.payload_key(run)
-        if key is None:
+        is_whole = part < parts and size > 0 and count == size.bit_count() and head.root == Tree(size, roots).root()
+        if not is_whole or not self.believes(head):
             return None
-        key = hkdf(run.salt, key, b"menshen/0/checkpoint-run" + header.hash)
-        bound = aad(b"menshen/0/checks", header, frame.sequence, len(frame.body))
-        plain = opened(1, key, frame.sequence - run.first, bound, frame.body)
-        if plain is None:
-            return None
-        fields = Reader(plain)
-        size, count = fields.u64(), fields.u32()
-        tree = Tree(size, [fields.take(32) for _ in range(count)])
-        fields.take(32)
-        head = read_head(size, fields.take(120))
-        state = fields.take(fields.u32())
-        if size != frame.sequence or count != size.bit_count() or head.root != tree.root() or not self.believes(head):
-            return None
-        return size, state, tree
+        return Base(size, roots, leaf, head, (segment, header, frame.offset))
+
+    def state(self, segment: int, header: Header, offset: int) -> bytes | None:
+        """The state of a checkpoint, if every part of it opens."""
+        pieces, wanted = [], None
+        for placed in self.parts(segment, offset):
+            frame, run = placed.frame, placed.run
+            fields = Reader(frame.body)
+            parts, part, count = fields.u16(), fields.u16(), fields.u32()
+            if wanted is None:
+                wanted = (parts, frame.body[4 : 8 + 32 * count + 152])
+            clear = 8 + 32 * count + 152
+            if (parts, frame.body[4:clear]) != wanted or part != len(pieces) or run is None:
+                return None
+            key = self.payload_key(run)
+            if key is None:
+                return None
+            key = hkdf(run.salt, key, b"menshen/0/checkpoint-run" + header.hash)
+            sealed = frame.body[clear:]
+            bound = aad(b"menshen/0/checks", header, frame.sequence, len(sealed)) + frame.body[:clear]
+            plain = opened(1, key, part << 48 | (frame.sequence - run.first), bound, sealed)
+            if plain is None:
+                return None
+            piece = Reader(plain)
+            pieces.append(piece.take(piece.u32()))
+            if len(pieces) == parts:
+                return b"".join(pieces)
+        return None
 
 
 def read_head(size: int, body: bytes) -> Head:

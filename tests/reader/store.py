@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from books import Books, Cursors, find_manifest, read_cursors, read_markers
 from bytes_of import hkdf
 from keys import OWN_DOMAIN, Domain, domain_key, read_keys
-from segments import HEADER, Header, read_header, read_segment, record, run_key, slice_key
+from segments import BOXES, HEADER, Header, read_header, read_segment, record, run_key, slice_key
 
 
 @dataclass
@@ -148,7 +148,7 @@ class Store:
         """What is pending for an endpoint, at once after the device's first start."""
         batch = Batch([])
         for segment, header in self.in_use.items():
-            if header.domain == domain and header.lane == lane:
+            if header.domain == domain and header.lane == lane and header.algorithm != BOXES:
                 self.read_one(segment, header, endpoint, now, batch)
         return batch
 

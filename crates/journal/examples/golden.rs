@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 
 use menshen_journal::simulated::{Fault, MemoryAnchor, SeededRandomness, SimulatedClock, SimulatedDisk};
 use menshen_journal::{
-    Algorithm, Alias, Anchor, Append, DeviceClock, DiskError, Domain, Effects, Expiry, FileKeys, Folder, Journal,
-    KeyError, KeyProvider, KeyState, Label, LabelKind, Lane, LedgerContents, NewEntry, OpenReport, Options, Randomness,
-    Read, RecordId, Shredding,
+    Algorithm, Alias, Anchor, Append, BoxTo, DeviceClock, DiskError, Domain, Effects, Expiry, FileKeys, Folder,
+    Journal, KeyError, KeyProvider, KeyState, Label, LabelKind, Lane, LedgerContents, NewEntry, OpenReport, Options,
+    Randomness, Read, RecordId, ServerKey, Shredding,
 };
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use serde_json::{Value, json};
@@ -65,6 +65,9 @@ pub(crate) fn stores() -> Vec<(&'static str, Files)> {
         ("ledger", ledger()),
         ("withdrawn", withdrawn()),
         ("rewritten", rewritten()),
+        ("boxes", boxes()),
+        ("pruned", pruned()),
+        ("rekeyed", rekeyed()),
     ]
 }
 
@@ -172,6 +175,95 @@ fn rewritten() -> Files {
     bench.files()
 }
 
+/// Boxes written while a purpose's key was not ready: of two events, one acknowledged, one whose time may be over when it is
+/// read, one for another endpoint; then a record of its own again.
+fn boxes() -> Files {
+    let bench = Bench::new(5);
+    let journal = bench.open(Algorithm::ChaCha20Poly1305);
+    let [collector, other] = endpoints(&journal);
+    let analytics = domain(&journal, "analytics");
+    let [call, crash] = ["call_ended", "crashed"].map(|name| journal.label(LabelKind::Purpose, name).unwrap());
+    let alias = journal.alias(&analytics).unwrap();
+    drop(journal);
+    bench.keys.make_wait(Some(alias));
+    let journal = bench.open(Algorithm::ChaCha20Poly1305);
+    let key = ServerKey(public_key(&SERVER));
+    let week = Expiry::after(&bench.clock.now(), 7 * DAY_MS);
+    let boxed = |endpoint, event, expiry, body: &[u8]| {
+        let append = Append { domain: analytics, lane: Lane::Telemetry, expiry, body };
+        journal.append_or_box(&append, &BoxTo { endpoint, event, key }).unwrap().id().unwrap()
+    };
+    let first = boxed(collector, call, week, b"acknowledged");
+    boxed(collector, call, week, b"");
+    boxed(collector, crash, week, &[7; 100]);
+    boxed(other, call, week, b"for the other endpoint");
+    boxed(collector, call, Expiry::after(&bench.clock.now(), DAY_MS), b"may be over when it is read");
+    journal.sync().unwrap();
+    journal.acknowledge(collector, &[first]).unwrap();
+    drop(journal);
+    bench.keys.make_wait(None);
+    let journal = bench.open(Algorithm::ChaCha20Poly1305);
+    put(&journal, analytics, week, b"sealed here");
+    drop(journal);
+    let mut files = bench.files();
+    files.insert("server-key".to_owned(), SERVER.to_vec());
+    files
+}
+
+/// A ledger whose first files are gone, with states of one part and of two.
+fn pruned() -> Files {
+    let bench = Bench::new(6);
+    let journal = bench.open(Algorithm::ChaCha20Poly1305);
+    let account = essential(&journal);
+    for _ in 0..2 {
+        enter(&journal, account, &[&"x".repeat(70_000)]);
+    }
+    enter(&journal, account, &["the last before the base"]);
+    journal.ledger_checkpoint(account, b"the base's state").unwrap();
+    enter(&journal, account, &["behind the base", "and another"]);
+    let state: Vec<u8> = (0..66_000_u32).map(|at| (at / 300) as u8).collect();
+    journal.ledger_checkpoint(account, &state).unwrap();
+    assert_eq!(journal.prune_ledger(account), Ok(3));
+    enter(&journal, account, &["behind the checkpoint"]);
+    drop(journal);
+    bench.files()
+}
+
+/// The key store lost the store's own key and the ledger's: both were given new ones when somebody asked for it.
+fn rekeyed() -> Files {
+    let bench = Bench::new(7);
+    let journal = bench.open(Algorithm::ChaCha20Poly1305);
+    let [collector, _] = endpoints(&journal);
+    let account = essential(&journal);
+    let analytics = domain(&journal, "analytics");
+    enter(&journal, account, &["granted"]);
+    let week = Expiry::after(&bench.clock.now(), 7 * DAY_MS);
+    let ids: Vec<_> = (0..3).map(|n| put(&journal, analytics, week, &[n; 9])).collect();
+    journal.acknowledge(collector, &ids[..2]).unwrap();
+    let essential = journal.essential_domain(account);
+    let lost = journal.alias(&essential).unwrap();
+    drop(journal);
+    bench.keys.destroy(&lost).unwrap();
+    let own = bench.keys.list().unwrap().into_iter().find(|alias| bench.is_of_store(alias)).unwrap();
+    bench.keys.destroy(&own).unwrap();
+    let journal = bench.open_locked(Algorithm::ChaCha20Poly1305);
+    assert_eq!(journal.replace_lost_store_key(), Ok(true));
+    journal.begin_ledger_anew(account).unwrap();
+    enter(&journal, account, &["begun anew"]);
+    put(&journal, analytics, week, b"goes on");
+    drop(journal);
+    bench.files()
+}
+
+/// The secret key of the server for which boxes are.
+const SERVER: [u8; 32] = [0x5A; 32];
+
+fn public_key(secret: &[u8; 32]) -> [u8; 32] {
+    use hpke::{Deserializable, Kem, Serializable};
+    let secret = <hpke::kem::X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(secret).unwrap();
+    <hpke::kem::X25519HkdfSha256 as Kem>::sk_to_pk(&secret).to_bytes().into()
+}
+
 /// The segment of the plain store that holds most of its analytics.
 const ANALYTICS: &str = "store/segments/0000000000000002";
 
@@ -229,7 +321,7 @@ impl Bench {
         Self {
             disk: SimulatedDisk::new(),
             outside: SimulatedDisk::new(),
-            keys: SeededKeys(Arc::new(Mutex::new(BTreeMap::new())), SeededRandomness::new(1000 + seed)),
+            keys: SeededKeys(Arc::default(), SeededRandomness::new(1000 + seed), Arc::default()),
             clock: SimulatedClock::at(START_MS),
             anchor: MemoryAnchor::new(),
             randomness: SeededRandomness::new(seed),
@@ -237,6 +329,12 @@ impl Bench {
     }
 
     fn open(&self, algorithm: Algorithm) -> Journal {
+        let journal = self.open_locked(algorithm);
+        journal.unlock().unwrap();
+        journal
+    }
+
+    fn open_locked(&self, algorithm: Algorithm) -> Journal {
         let effects = Effects {
             disk: Arc::new(self.disk.clone()),
             keys: Arc::new(self.keys.clone()),
@@ -245,9 +343,16 @@ impl Bench {
             anchor: Some(Arc::new(self.anchor.clone())),
             marker_disks: vec![Arc::new(self.outside.clone())],
         };
-        let journal = Journal::open(effects, Options { algorithm, ..Options::default() }).unwrap();
-        journal.unlock().unwrap();
-        journal
+        Journal::open(effects, Options { algorithm, ..Options::default() }).unwrap()
+    }
+
+    /// Whether a key is the store's own: it was made first, so that no purpose names it.
+    fn is_of_store(&self, alias: &Alias) -> bool {
+        let keys = self.disk.contents("keys").unwrap();
+        let own = keys
+            .chunks(512)
+            .find(|slot| slot[0] == 2 && slot[9..33] == [[0; 16].as_slice(), &1_u64.to_le_bytes()].concat());
+        own.is_some_and(|slot| slot.windows(alias.as_str().len()).any(|part| part == alias.as_str().as_bytes()))
     }
 
     /// All but the reserve, which holds nothing and may be missing.
@@ -268,9 +373,14 @@ impl Bench {
 
 /// Keys as [`FileKeys`] keeps and uses them, but with everything random from a seed.
 #[derive(Clone)]
-struct SeededKeys(Arc<Mutex<BTreeMap<Alias, [u8; 32]>>>, SeededRandomness);
+struct SeededKeys(Arc<Mutex<BTreeMap<Alias, [u8; 32]>>>, SeededRandomness, Arc<Mutex<Option<Alias>>>);
 
 impl SeededKeys {
+    /// Makes the key of one alias not ready.
+    fn make_wait(&self, alias: Option<Alias>) {
+        *self.2.lock().unwrap() = alias;
+    }
+
     fn key(&self, alias: &Alias) -> Result<LessSafeKey, KeyError> {
         let key = *self.0.lock().unwrap().get(alias).ok_or(KeyError::NotFound)?;
         Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).unwrap()))
@@ -295,6 +405,9 @@ impl KeyProvider for SeededKeys {
     }
 
     fn unwrap(&self, alias: &Alias, blob: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        if self.2.lock().unwrap().as_ref() == Some(alias) {
+            return Err(KeyError::NotYet);
+        }
         let (nonce, sealed) = blob.split_first_chunk::<12>().unwrap();
         let mut bytes = sealed.to_vec();
         let opened = self.key(alias)?.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), &mut bytes);
@@ -394,6 +507,7 @@ pub(crate) fn found(files: &Files) -> Value {
         "opened": opened,
         "proven": report(&journal.report()),
         "records": records,
+        "boxes": files.get("server-key").map(|server| boxes_of(&journal, account, server)),
         "refused": health.quarantined,
         "denied": denied.collect::<Vec<_>>(),
         "ledger": journal.ledger_read(account).ok().map(|whole| contents(&whole)),
@@ -432,6 +546,20 @@ fn records(journal: &Journal, account: Label, purpose: &str, (name, lane): (&str
     })
 }
 
+/// The boxes that are pending for the collector, opened.
+fn boxes_of(journal: &Journal, account: Label, server: &[u8]) -> Value {
+    let domain = Domain { account, purpose: journal.label(LabelKind::Purpose, "analytics").unwrap(), epoch: 1 };
+    let (skip, lane) = (HashSet::new(), Lane::Telemetry);
+    let [endpoint, _] = endpoints(journal);
+    let all = Read { endpoint, lane, domains: &[domain], max_records: 1000, max_bytes: usize::MAX, skip: &skip };
+    let batch = journal.read_boxed(&all).unwrap();
+    let opened = batch.boxes.iter().map(|boxed| {
+        let body = boxed.open(server.try_into().unwrap());
+        json!({ "event": journal.label_name(boxed.event), "body": body.map(|body| hex(&body)) })
+    });
+    json!({ "expired": batch.expired, "damaged": batch.damaged, "opened": opened.collect::<Vec<_>>() })
+}
+
 fn contents(contents: &LedgerContents) -> Value {
     let entries = contents.entries.iter().map(|entry| {
         json!({
@@ -444,7 +572,7 @@ fn contents(contents: &LedgerContents) -> Value {
     let checkpoint = contents.checkpoint.as_ref();
     json!({
         "verdict": format!("{:?}", contents.verdict), "manifest_rolled_back": contents.manifest_rolled_back,
-        "public_key": contents.public_key.map(|key| hex(&key)),
+        "public_key": contents.public_key.map(|key| hex(&key)), "base": contents.base.as_ref().map(|base| base.size),
         "checkpoint": checkpoint.map(|checkpoint| json!({ "size": checkpoint.size, "state": hex(&checkpoint.state) })),
         "entries": entries.collect::<Vec<_>>(),
     })

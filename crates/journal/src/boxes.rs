@@ -4,14 +4,14 @@
 use zeroize::Zeroizing;
 
 use crate::append::{Append, MAX_RECORD_BYTES, padded};
-use crate::bytes::Reader;
+use crate::bytes::{Reader, Writer};
 use crate::cipher::{self, TAG};
 use crate::effects::{DiskError, Now};
 use crate::error::{At, Error};
 use crate::frame::{self, Kind};
 use crate::held::Appended;
 use crate::journal::{Inner, Journal};
-use crate::names::{Domain, Label, RecordId, Slice};
+use crate::names::{Domain, Label, LabelKind, RecordId, Slice};
 use crate::read::{Read, Room, Visit, Visitor, Walked};
 use crate::segment::{Sealing, Segment};
 
@@ -64,6 +64,9 @@ pub struct Boxed {
     pub key: [u8; 16],
     /// SHA-256 of the segment's header, to which it is bound.
     pub header: [u8; 32],
+    /// SHA-256 of the names of purpose, endpoint and event, as the key file says them now: it opens only under those that it
+    /// was sealed with.
+    pub names: [u8; 32],
     /// Its number, to which it is bound.
     pub sequence: u64,
     /// The encapsulated key.
@@ -76,7 +79,7 @@ impl Boxed {
     /// Opens it with the server's secret key: for receivers written in Rust. `None` where it is another's, or changed.
     #[must_use]
     pub fn open(&self, secret: &[u8; 32]) -> Option<Zeroizing<Vec<u8>>> {
-        let info = [INFO, &self.header].concat();
+        let info = [INFO, &self.header, &self.names].concat();
         let mut plain =
             cipher::open_with(secret, &self.encapsulated, &info, &self.sequence.to_le_bytes(), &self.sealed)?;
         let mut read = Reader(&plain);
@@ -143,7 +146,7 @@ impl Inner {
         bytes.extend_from_slice(&u32::try_from(append.body.len()).unwrap_or(u32::MAX).to_le_bytes());
         bytes.extend_from_slice(append.body);
         bytes.resize(plain, 0);
-        let info = [INFO, &segment.hash].concat();
+        let info = [INFO, &segment.hash, &self.names_of(&append.domain, &target)].concat();
         let randomness = self.effects.randomness.as_ref();
         let sealed = cipher::seal_to(&to.key.0, &info, &sequence.to_le_bytes(), &bytes, randomness);
         let (encapsulated, sealed) = sealed.ok_or(Error::BadServerKey)?;
@@ -160,14 +163,25 @@ impl Inner {
         Ok(segment.took(out.len() as u64, self.appends))
     }
 
+    /// The names that stand for a box's labels: labels are in its header, and the map to names is in clear.
+    fn names_of(&self, domain: &Domain, target: &BoxTarget) -> [u8; 32] {
+        let mut names = Writer::default();
+        let (purpose, endpoint) = (LabelKind::Purpose, LabelKind::Endpoint);
+        names.short(self.name_of(purpose, domain.purpose).as_bytes());
+        names.short(self.name_of(endpoint, target.endpoint).as_bytes());
+        names.short(self.name_of_any(target.event).as_bytes());
+        cipher::hash(&[&names.0])
+    }
+
     fn read_boxed(&mut self, read: &Read<'_>) -> Result<BoxedBatch, Error> {
         let now = self.effects.clock.now();
-        let mut boxes = Boxes { batch: BoxedBatch::default(), room: Room::of(read) };
+        let mut boxes = Boxes { batch: BoxedBatch::default(), room: Room::of(read), names: [0; 32] };
         let ids: Vec<u64> = self.segments.keys().copied().collect();
         for id in ids {
             let Some(segment) = self.segments.get(&id) else { continue };
             let slice = segment.header.slice;
-            let is_wanted = segment.header.boxed_for() == Some(read.endpoint)
+            let Sealing::Boxed(target) = segment.header.sealing else { continue };
+            let is_wanted = target.endpoint == read.endpoint
                 && slice.lane == read.lane
                 && read.domains.contains(&slice.domain)
                 && !self.closed.contains(&slice.domain);
@@ -178,6 +192,7 @@ impl Inner {
                 boxes.batch.expired += 1;
                 continue;
             }
+            boxes.names = self.names_of(&slice.domain, &target);
             let walked = self.walk(id, read, &mut boxes).at("read a segment")?;
             let Some(Walked { damaged, is_whole }) = walked else { continue };
             boxes.batch.damaged = boxes.batch.damaged.saturating_add(damaged);
@@ -194,6 +209,8 @@ impl Inner {
 struct Boxes {
     batch: BoxedBatch,
     room: Room,
+    /// Those of the segment that is read.
+    names: [u8; 32],
 }
 
 impl Visitor for Boxes {
@@ -211,6 +228,7 @@ impl Visitor for Boxes {
             event: target.event,
             key: target.key,
             header: segment.hash,
+            names: self.names,
             sequence: id.sequence,
             encapsulated: *encapsulated,
             sealed: sealed.to_vec(),

@@ -301,9 +301,18 @@ impl Inner {
     }
 
     /// The name of a label; empty where it has none.
-    fn name_of(&self, kind: LabelKind, label: Label) -> String {
+    pub(crate) fn name_of(&self, kind: LabelKind, label: Label) -> String {
         let names = self.table.live().filter_map(|slot| match slot {
             Slot::Label { kind: k, label: l, name } if (*k, *l) == (kind, label) => Some(name),
+            _ => None,
+        });
+        names.last().cloned().unwrap_or_default()
+    }
+
+    /// The name of a label, whatever it is of; empty where it has none.
+    pub(crate) fn name_of_any(&self, label: Label) -> String {
+        let names = self.table.live().filter_map(|slot| match slot {
+            Slot::Label { label: l, name, .. } if *l == label => Some(name),
             _ => None,
         });
         names.last().cloned().unwrap_or_default()

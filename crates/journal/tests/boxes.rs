@@ -219,3 +219,31 @@ fn a_flipped_byte_costs_one_box() {
         }
     }
 }
+
+#[test]
+fn a_box_opens_under_no_other_names_than_those_it_was_sealed_with() {
+    let bench = Bench::new();
+    let (journal, analytics) = not_ready(&bench);
+    let (secret, key) = server(1);
+    let to = box_to(&journal, key);
+    append_or_box(&bench, &journal, analytics, b"for one purpose", &to).unwrap().id().unwrap();
+    assert!(read_boxed(&journal, to.endpoint, analytics).boxes[0].open(&secret).is_some());
+    drop(journal);
+    bench.keys.set_state(KeyState::Ready);
+    // Somebody gives the purpose the name of another one, under a checksum made anew.
+    let mut keys = bench.disk.contents("keys").unwrap();
+    for slot in keys.chunks_mut(512).filter(|slot| slot[0] == 4) {
+        if let Some(at) = slot.windows(9).position(|nine| nine == b"analytics") {
+            slot[at..at + 9].copy_from_slice(b"messaging");
+            let sum = crc32c::crc32c(&slot[..508]).to_le_bytes();
+            slot[508..].copy_from_slice(&sum);
+        }
+    }
+    bench.disk.put("keys", &keys);
+    let journal = bench.open().unwrap();
+    let renamed = journal.label(LabelKind::Purpose, "messaging").unwrap();
+    assert_eq!(renamed, analytics.purpose);
+    let boxes = read_boxed(&journal, to.endpoint, analytics).boxes;
+    assert_eq!(boxes.len(), 1);
+    assert!(boxes[0].open(&secret).is_none());
+}
