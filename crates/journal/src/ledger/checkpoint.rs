@@ -112,6 +112,8 @@ impl<'a> Part<'a> {
             let bound = [&aad(hash, Kind::Checkpoint, sequence, self.sealed.len())[..], self.clear].concat();
             tries.open(&keys.erasable.as_ref()?.checkpoint, counter, &bound, self.sealed).ok()
         })();
+        // What is moved next would carry what ring left on the stack to the heap.
+        cipher::scrub_stack();
         let Some(plain) = plain else { return false };
         let mut read = Reader(&plain);
         let piece = read.u32().and_then(|length| read.bytes(usize::try_from(length).ok()?));
@@ -224,6 +226,7 @@ impl Inner {
             plain.resize(padded(4 + piece.len()), 0);
             let bound = [&aad(&segment.hash, Kind::Checkpoint, sequence, plain.len() + TAG)[..], &body.0].concat();
             let tag = checkpoint.seal(counter(part, sequence - run.first), &bound, &mut plain);
+            cipher::scrub_stack();
             body.bytes(&plain).bytes(&tag.ok_or(Error::Key(KeyError::Suspect))?);
             frame::push(&mut out, Kind::Checkpoint, sequence, &body.0);
         }
