@@ -6,6 +6,7 @@ mod declare;
 mod diff;
 mod explain;
 mod preview;
+mod test;
 mod verify;
 
 use clap::Subcommand;
@@ -19,6 +20,7 @@ pub(crate) enum Command {
     Diff(diff::Diff),
     Declare(declare::Declare),
     Preview(preview::Preview),
+    Test(test::Test),
     Verify(verify::Verify),
     Completions(completions::Completions),
 }
@@ -31,6 +33,7 @@ impl Command {
             Self::Diff(diff) => diff.run(),
             Self::Declare(declare) => declare.run(),
             Self::Preview(preview) => preview.run(),
+            Self::Test(test) => test.run(),
             Self::Verify(verify) => verify.run(),
             Self::Completions(completions) => completions.run(),
         }

@@ -6,6 +6,7 @@ mod failure;
 mod output;
 mod policy_file;
 mod preview;
+mod scenario;
 mod words;
 
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use support::{POLICIES, damaged_policies, menshen, menshen_with, root};
 
-const COMMANDS: [&str; 6] = ["check", "completions", "declare", "diff", "explain", "verify"];
+const COMMANDS: [&str; 7] = ["check", "completions", "declare", "diff", "explain", "test", "verify"];
 
 #[test]
 fn the_short_help_fits_a_screen_and_the_long_one_has_examples() {
