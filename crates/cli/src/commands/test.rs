@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use clap::Args;
@@ -234,7 +236,18 @@ fn mutations(loaded: &[Loaded]) -> Result {
             )));
         }
         debug_assert!(Policy::read(policy).is_ok());
-        let mutants = mutate(&document, &scenarios, |_| {});
+        let done = AtomicUsize::new(0);
+        let watched = std::io::stderr().is_terminal();
+        let mutants = mutate(&document, &scenarios, |mutant| {
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if watched {
+                // Nobody is left to be told that this cannot be written.
+                let _ = write!(std::io::stderr(), "\r\x1b[K{name}: {done} {}", mutant.pointer);
+            }
+        });
+        if watched {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
         let number = |caught| mutants.iter().filter(|one| one.caught == caught).count();
         output::print(&format!(
             "{name}: {} deleted: {} caught by the check, {} by what the library does, {} by what the policy says, {} by nothing\n",

@@ -79,6 +79,8 @@ pub(crate) enum Action {
     Record {
         event: String,
         fields: Vec<(String, Value)>,
+        /// Of several times the last answer is told.
+        times: u64,
     },
     Withdraw {
         purpose: String,
@@ -291,6 +293,7 @@ fn step(node: Node<'_>, beside: &Path) -> Read<Step> {
         let (key, at) = first.ok_or_else(|| node.wrong("an empty step does nothing"))?;
         return Err(at.wrong(format!("`{key}` is not a step; {}", instead_of(&key, VERBS))));
     };
+    object.forget_asked();
     let action = action(verb, argument, &mut object, beside)?;
     let mut expected = Vec::new();
     for key in EXPECTATIONS {
@@ -321,7 +324,8 @@ fn action(verb: &'static str, argument: Node<'_>, object: &mut Object<'_>, besid
         "record" => {
             let fields = object.take("fields").map(Node::members).transpose()?.unwrap_or_default();
             let fields = fields.into_iter().map(|(name, node)| Ok((name, node.value()?))).collect::<Read<_>>()?;
-            Action::Record { event: argument.string()?, fields }
+            let times = object.take("times").map(Node::number).transpose()?.unwrap_or(1).max(1);
+            Action::Record { event: argument.string()?, fields, times }
         }
         "withdraw" => Action::Withdraw { purpose: argument.string()? },
         "advance" => Action::Advance { ms: duration(argument)? },

@@ -157,6 +157,11 @@ impl<'t> Object<'t> {
         self.take(key).map(Node::strings).transpose().map(Option::unwrap_or_default)
     }
 
+    /// Does not name the keys that were taken so far where one is misspelt.
+    pub(crate) fn forget_asked(&mut self) {
+        self.asked.clear();
+    }
+
     /// Says that everything was taken; a key that is left is unknown.
     pub(crate) fn finish(self) -> Read<()> {
         match self.members.first() {

@@ -231,7 +231,7 @@ impl World {
             }
             Action::Settings { purpose, answers } => return self.flow(session.request_purpose(purpose), answers),
             Action::IsAllowed { feature } => return is_allowed(&session, feature),
-            Action::Record { event, fields } => return self.record(&session, event, fields),
+            Action::Record { event, fields, times } => return self.record(&session, event, fields, *times),
             Action::Withdraw { purpose } => session.withdraw(purpose).map(|done| match done {
                 Withdrawal::Done { .. } => effect("withdrawn"),
                 Withdrawal::Pending { code } => got([("effect", json!("pending")), ("reason", json!(code))]),
@@ -414,7 +414,7 @@ impl World {
         })
     }
 
-    fn record(&mut self, session: &Session, event: &str, fields: &[(String, Value)]) -> Result<Got, Stop> {
+    fn record(&mut self, session: &Session, event: &str, fields: &[(String, Value)], times: u64) -> Result<Got, Stop> {
         let mut values = Vec::new();
         for (name, value) in fields {
             let value = match value {
@@ -432,7 +432,11 @@ impl World {
             };
             values.push((name.clone(), value));
         }
-        Ok(match session.record(event, values) {
+        let mut recorded = session.record(event, values.clone());
+        for _ in 1..times {
+            recorded = session.record(event, values.clone());
+        }
+        Ok(match recorded {
             Ok(Recorded::Held) => effect("held"),
             Ok(Recorded::Buffered) => effect("stored"),
             Ok(Recorded::Denied(denial)) => denied("denied", &denial),

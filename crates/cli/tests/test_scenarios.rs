@@ -1,0 +1,162 @@
+//! `menshen test`: the scenarios of the five policies, what they would miss, and what is said of wrong ones.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+
+use support::{Run, menshen, read, root};
+
+const FOLDERS: [&str; 5] = ["generic", "huirongke", "jingdigital", "joinchat", "justalk-family"];
+
+/// Plays a file with these scenarios, about the generic policy.
+fn play(scenarios: &str, more: &[&str]) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scenarios.json");
+    let policy = root().canonicalize().unwrap().join("examples/policies/generic.json");
+    fs::write(&path, format!("{{ \"policy\": {policy:?},\n  \"scenarios\": [\n{scenarios}\n] }}")).unwrap();
+    let mut arguments = vec!["test", path.to_str().unwrap()];
+    arguments.extend_from_slice(more);
+    let run = menshen(&arguments);
+    let strip = |text: &str| text.replace(&path.display().to_string(), "scenarios.json");
+    Run { code: run.code, out: strip(&run.out), err: strip(&run.err) }
+}
+
+/// The numbers in the last line: passed, failed, waiting.
+fn sums(out: &str) -> [usize; 3] {
+    let line = out.lines().rfind(|line| line.contains(" passed, ")).unwrap();
+    let mut numbers = line.split(", ").map(|part| part.split(' ').next().unwrap().parse().unwrap());
+    [numbers.next().unwrap(), numbers.next().unwrap(), numbers.next().unwrap()]
+}
+
+#[test]
+fn every_scenario_of_the_five_policies_gives_what_it_says() {
+    for folder in FOLDERS {
+        let run = menshen(&["test", &format!("tests/scenarios/{folder}")]);
+        assert_eq!(run.code, 0, "{}", run.out);
+        let [passed, _, waiting] = sums(&run.out);
+        assert!(passed >= 20, "{folder}: {passed}");
+        assert!(!run.out.contains("remove the mark"), "{}", run.out);
+        println!("scenarios of {folder}: {passed} passed, {waiting} waiting");
+    }
+}
+
+#[test]
+fn no_rule_of_the_five_policies_can_be_deleted_unnoticed() {
+    let run = menshen(&["test", "tests/scenarios", "--mutate"]);
+    assert_eq!(run.code, 0, "{}", run.out);
+    let counts: Vec<&str> = run.out.lines().filter(|line| line.contains("deleted: ")).collect();
+    assert_eq!(counts.len(), FOLDERS.len(), "{}", run.out);
+    print!("{}", run.out);
+}
+
+/// The control of the run over all rules: with fewer scenarios, some rules are missed by nobody.
+#[test]
+fn a_rule_that_no_scenario_speaks_of_is_told() {
+    let run = menshen(&["test", "tests/scenarios/generic", "--mutate", "--filter", "blocked"]);
+    assert_eq!(run.code, 1);
+    assert!(run.out.contains("not missed /events/ad_shown\n"), "{}", run.out);
+    assert!(!run.out.contains("not missed /features/services-near-you\n"), "{}", run.out);
+}
+
+#[test]
+fn a_failed_step_is_told_with_its_line_and_what_differs() {
+    let run = play(
+        r#"{ "scenario": "the wrong way round", "person": { "born": "1990-05", "in": "JP", "agrees": ["notice"] },
+  "steps": [
+    { "app": "launches", "prompts": ["notice", "confirm"] } ] },
+{ "scenario": "right", "steps": [ { "is_allowed": "sign-in", "effect": "asked" } ] }"#,
+        &[],
+    );
+    assert_eq!(run.code, 1);
+    assert_eq!(sums(&run.out), [1, 1, 0]);
+    assert!(run.out.contains("FAILED  the wrong way round\n      --> scenarios.json:5\n"), "{}", run.out);
+    assert!(run.out.contains("      prompts:\n          \"notice\"\n        + \"age-and-place\"\n"), "{}", run.out);
+}
+
+#[test]
+fn an_error_that_nobody_expected_fails_the_step() {
+    let run = play(r#"{ "scenario": "a typing error", "steps": [ { "request": "sign-inn" } ] }"#, &[]);
+    assert_eq!(run.code, 1);
+    assert!(run.out.contains("undeclared") && run.out.contains("`sign-in`"), "{}", run.out);
+}
+
+#[test]
+fn what_the_library_cannot_do_yet_waits_and_is_counted() {
+    let waiting = r#"{ "scenario": "later", "waiting": "rights", "steps": [ { "right": "access" } ] }"#;
+    let run = play(waiting, &[]);
+    assert_eq!((run.code, sums(&run.out)), (0, [0, 0, 1]));
+    assert!(run.out.contains("waiting later\n          rights\n"), "{}", run.out);
+
+    let unmarked = play(&waiting.replace(r#""waiting": "rights", "#, ""), &[]);
+    assert_eq!(unmarked.code, 1);
+    assert!(unmarked.out.contains("cannot do `right` yet"), "{}", unmarked.out);
+
+    let passes = play(&waiting.replace(r#"{ "right": "access" }"#, r#"{ "is_allowed": "sign-in" }"#), &[]);
+    assert_eq!(passes.code, 0);
+    assert!(passes.out.contains("1 marked as waiting and passed: remove the mark"), "{}", passes.out);
+}
+
+#[test]
+fn a_wrong_file_is_told_with_its_line_and_the_way_out() {
+    let steps = |steps: &str| format!("{{ \"scenario\": \"a\",\n \"steps\": [\n {steps} ] }}");
+    for (scenarios, told) in [
+        (steps(r#"{ "reqest": "sign-in" }"#), "scenarios.json:5: `reqest` is not a step; did you mean `request`?"),
+        (
+            steps(r#"{ "request": "a", "efect": "x" }"#),
+            "scenarios.json:5: `efect` is not a key here; did you mean `effect`?",
+        ),
+        (steps(r#"{ "request": "a", "record": "b" }"#), "scenarios.json:5: `request` and `record` are two steps"),
+        (steps(r#"{ "request": "a", "by": "tab" }"#), "`tab` is not a value here; did you mean `tap`?"),
+        (steps(r#"{ "app": "lanches" }"#), "`lanches` is not a value here; did you mean `launches`?"),
+        (steps(r#"{ "advance": "2 days" }"#), "is not a duration of days or less, such as `P2D` or `PT48H`"),
+        (steps(r#"{ "advance": "P1M" }"#), "is not a duration of days or less"),
+        (steps(r#"{ "upload": 42 }"#), "a status is a number from 100 to 599"),
+        (steps(r#"{ "put": "a", "to": "b", "for": "P1D" }"#), "scenarios.json:5: `bytes` is missing"),
+        (steps(r#"{ "request": "a", "request": "b" }"#), "the key `request` is there twice"),
+        (steps(r#"{ "request": 3 }"#), "expected a text, found `3`"),
+        (r#"{ "scenario": "a", "steps": [] }"#.to_owned(), "a scenario without a step shows nothing"),
+        (r#"{ "scenario": "a", "stepps": [] }"#.to_owned(), "`steps` is missing"),
+        (r#"{ "scenario": }"#.to_owned(), "scenarios.json:3: no JSON"),
+    ] {
+        let run = play(&scenarios, &[]);
+        assert_eq!(run.code, 2, "{scenarios}");
+        assert!(run.err.contains(told), "{scenarios}\n{}", run.err);
+    }
+    let twice = r#"{ "scenario": "a", "steps": [{ "app": "restarts" }] }"#;
+    let run = play(&format!("{twice},\n{twice}"), &[]);
+    assert!(run.err.contains("scenarios.json:4: another scenario of this file is called `a`, too"), "{}", run.err);
+}
+
+#[test]
+fn the_verdicts_are_written_as_junit_xml() {
+    let folder = tempfile::tempdir().unwrap();
+    let report: PathBuf = folder.path().join("report.xml");
+    let run = play(
+        r#"{ "scenario": "1 < 2 & \"so on\"", "steps": [ { "is_allowed": "sign-in", "effect": "allowed" } ] },
+{ "scenario": "later", "waiting": "rights", "steps": [ { "right": "access" } ] },
+{ "scenario": "right", "steps": [ { "is_allowed": "sign-in", "effect": "asked" } ] }"#,
+        &["--junit", report.to_str().unwrap()],
+    );
+    assert_eq!(run.code, 1);
+    let xml = fs::read_to_string(report).unwrap();
+    assert!(xml.contains(r#"<testsuite name="menshen" tests="3" failures="1" errors="0" skipped="1""#), "{xml}");
+    assert!(xml.contains(r#"name="1 &lt; 2 &amp; &quot;so on&quot;""#), "{xml}");
+    assert!(xml.contains("<failure message=") && xml.contains(r#"<skipped message="rights"/>"#), "{xml}");
+    assert!(!xml.contains('\u{1b}'), "{xml}");
+}
+
+#[test]
+fn the_format_page_has_an_example_that_plays() {
+    let page = read("crates/cli/SCENARIOS.md");
+    let example = page.split("```json\n").nth(1).unwrap().split("\n```").next().unwrap();
+    let folder = tempfile::tempdir_in(root().join("target")).unwrap();
+    let path = folder.path().join("example.json");
+    let policies = root().canonicalize().unwrap().join("examples/policies");
+    let here = example.replace("../../../examples/policies", &policies.display().to_string());
+    assert_ne!(here, example);
+    fs::write(&path, here).unwrap();
+    let run = menshen(&["test", path.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+}
