@@ -3,9 +3,11 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use serde_json::Value;
 use support::{Run, menshen, read, root};
 
 const FOLDERS: [&str; 5] = ["generic", "huirongke", "jingdigital", "joinchat", "justalk-family"];
@@ -79,7 +81,8 @@ fn a_failed_step_is_told_with_its_line_and_what_differs() {
 fn an_error_that_nobody_expected_fails_the_step() {
     let run = play(r#"{ "scenario": "a typing error", "steps": [ { "request": "sign-inn" } ] }"#, &[]);
     assert_eq!(run.code, 1);
-    assert!(run.out.contains("undeclared") && run.out.contains("`sign-in`"), "{}", run.out);
+    let told = "      an error that no step expected, `undeclared`: the policy declares no feature `sign-inn`";
+    assert!(run.out.contains(told), "{}", run.out);
 }
 
 #[test]
@@ -110,8 +113,8 @@ fn a_wrong_file_is_told_with_its_line_and_the_way_out() {
         (steps(r#"{ "request": "a", "record": "b" }"#), "scenarios.json:5: `request` and `record` are two steps"),
         (steps(r#"{ "request": "a", "by": "tab" }"#), "`tab` is not a value here; did you mean `tap`?"),
         (steps(r#"{ "app": "lanches" }"#), "`lanches` is not a value here; did you mean `launches`?"),
-        (steps(r#"{ "advance": "2 days" }"#), "is not a duration of days or less, such as `P2D` or `PT48H`"),
-        (steps(r#"{ "advance": "P1M" }"#), "is not a duration of days or less"),
+        (steps(r#"{ "advance": "2 days" }"#), "`2 days` is not a duration such as `P2D` or `PT48H`"),
+        (steps(r#"{ "advance": "P1M" }"#), "`P1M` is not a duration"),
         (steps(r#"{ "upload": 42 }"#), "a status is a number from 100 to 599"),
         (steps(r#"{ "put": "a", "to": "b", "for": "P1D" }"#), "scenarios.json:5: `bytes` is missing"),
         (steps(r#"{ "request": "a", "request": "b" }"#), "the key `request` is there twice"),
@@ -159,4 +162,47 @@ fn the_format_page_has_an_example_that_plays() {
     fs::write(&path, here).unwrap();
     let run = menshen(&["test", path.to_str().unwrap()]);
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+}
+
+/// The rows of a table of `tests/scenarios/README.md`, each as its cells.
+fn rows(section: &str) -> Vec<Vec<&str>> {
+    let table = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    table.map(|row| row.trim_matches(['|', ' ']).split(" | ").map(str::trim).collect()).collect()
+}
+
+/// Whether a policy's folder has a scenario, written as `file: name`.
+fn has_scenario(policy: &str, scenario: &str) -> bool {
+    let (file, name) = scenario.split_once(": ").unwrap();
+    let file: Value = serde_json::from_str(&read(&format!("tests/scenarios/{policy}/{file}.json"))).unwrap();
+    file["scenarios"].as_array().unwrap().iter().any(|one| one["scenario"] == name)
+}
+
+#[test]
+fn every_phrase_of_the_tables_has_its_place_in_the_document_and_its_scenario() {
+    let page = read("tests/scenarios/README.md");
+    let sections: Vec<(&str, &str)> = page.split("\n## ").skip(1).filter_map(|one| one.split_once('\n')).collect();
+    let (mut phrases, mut stories) = (0, BTreeSet::new());
+    for (title, section) in sections {
+        if title == "Thirteen stories" {
+            for row in rows(section) {
+                stories.insert(row[0]);
+                assert!(has_scenario(row[1], row[2]), "{row:?}");
+            }
+            continue;
+        }
+        let document: Value = serde_json::from_str(&read(&format!("examples/policies/{title}.json"))).unwrap();
+        for row in rows(section) {
+            phrases += 1;
+            for place in row[1].split(", ") {
+                let place = place.trim_matches('`');
+                assert!(document.pointer(&format!("/{place}")).is_some(), "{title}: {place}");
+            }
+            for scenario in row[2].split("<br>") {
+                assert!(has_scenario(title, scenario), "{title}: {scenario}");
+            }
+        }
+    }
+    assert_eq!(stories.len(), 13);
+    assert!(phrases >= 60, "{phrases}");
+    println!("phrases of the five policies: {phrases}, each with its scenario");
 }

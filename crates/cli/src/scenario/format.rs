@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use jiff::{Span, SpanRelativeTo, Timestamp};
+use jiff::Timestamp;
+use menshen::policy::document::Duration;
 use menshen::{Permission, PermissionState, Trigger};
 use serde_json::Value;
 
@@ -86,7 +87,7 @@ pub(crate) enum Action {
         purpose: String,
     },
     Advance {
-        ms: i64,
+        ms: u64,
     },
     SetClock {
         ms: i64,
@@ -122,7 +123,7 @@ pub(crate) enum Action {
         purpose: String,
         recipient: String,
         text: String,
-        ttl_ms: i64,
+        ttl_ms: u64,
     },
     Deliver {
         result: String,
@@ -437,17 +438,11 @@ fn reply(node: Node<'_>) -> Read<Reply> {
     }
 }
 
-/// A duration of ISO 8601, in milliseconds; a day has 24 hours.
-fn duration(node: Node<'_>) -> Read<i64> {
+/// A duration as policies write it, in milliseconds.
+fn duration(node: Node<'_>) -> Read<u64> {
     let text = node.string()?;
-    let span: Option<Span> = text.parse().ok();
-    let day = SpanRelativeTo::days_are_24_hours();
-    // Months and years have no fixed length; a scenario says days.
-    let ms = span.and_then(|span| span.total((jiff::Unit::Millisecond, day)).ok());
-    // Whole milliseconds of fewer than 300,000 years fit.
-    ms.filter(|ms| *ms >= 0.0)
-        .map(|ms| ms as i64)
-        .ok_or_else(|| node.wrong(format!("`{text}` is not a duration of days or less, such as `P2D` or `PT48H`")))
+    let parsed = Duration::parse(&text).map(|duration| duration.seconds().saturating_mul(1000));
+    parsed.map_err(|_| node.wrong(format!("`{text}` is not a duration such as `P2D` or `PT48H`, of ten years at most")))
 }
 
 /// A moment, in milliseconds since 1970.

@@ -57,10 +57,7 @@ fn delete_each(rules: &[String], document: &Value, scenarios: &[&Scenario], done
 
 /// Plays until a scenario fails, those first that speak of the rule.
 fn judge(without: &Value, pointer: &str, scenarios: &[&Scenario]) -> Caught {
-    let bytes = without.to_string().into_bytes();
-    if Policy::read(&bytes).is_err() {
-        return Caught::ByCheck;
-    }
+    let Ok(policy) = Policy::read(without.to_string().as_bytes()) else { return Caught::ByCheck };
     let speaks_of = |scenario: &Scenario| {
         let has = |part: &str| scenario.steps.iter().any(|step| step.text.contains(part));
         pointer.split('/').skip(2).filter(|part| has(part)).count()
@@ -68,7 +65,7 @@ fn judge(without: &Value, pointer: &str, scenarios: &[&Scenario]) -> Caught {
     let mut scenarios: Vec<&Scenario> = scenarios.iter().copied().filter(|one| one.waiting.is_none()).collect();
     scenarios.sort_by_key(|scenario| std::cmp::Reverse(speaks_of(scenario)));
     for scenario in scenarios {
-        match play(scenario, &bytes) {
+        match play(scenario, policy.canonical()) {
             Verdict::Failed(failed) if failed.reads_policy => return Caught::ByReading,
             Verdict::Failed(_) => return Caught::ByScenario,
             _ => {}

@@ -158,14 +158,12 @@ fn merge(target: &mut Value, patch: &Value) {
 }
 
 impl World {
-    /// A device on which the app was just installed.
+    /// A device on which the app was just installed, with a policy that was checked, in its canonical form.
     pub(super) fn new(policy: &[u8], person: &Person, start_ms: i64) -> Result<Self, Stop> {
         let latest = serde_json::from_slice(policy).map_err(|_| broken("the policy is no JSON"))?;
         let mut world = Self {
             person: person.clone(),
-            policies: vec![
-                Policy::read(policy).map_err(|_| broken("the policy is not right: `menshen check` says why"))?,
-            ],
+            policies: vec![Policy::read_kept(policy).map_err(|_| broken("the policy has not the shape of one"))?],
             latest,
             bundled: policy.to_vec(),
             disk: SimulatedDisk::new(),
@@ -186,7 +184,7 @@ impl World {
     fn reopen(&mut self) -> Result<(), Error> {
         self.open = None;
         self.disk.kill();
-        let policy = Policy::read(&self.bundled)?;
+        let policy = Policy::read_kept(&self.bundled)?;
         let store = Store::on(Arc::new(self.disk.clone()))
             .marking_denials_on(Arc::new(self.markers.clone()))
             .with_clock(Arc::new(self.clock.clone()))
@@ -237,7 +235,7 @@ impl World {
                 Withdrawal::Pending { code } => got([("effect", json!("pending")), ("reason", json!(code))]),
             }),
             Action::Advance { ms } => {
-                self.clock.advance(ms.unsigned_abs());
+                self.clock.advance(*ms);
                 session.refresh().map(|()| Got::new())
             }
             Action::SetClock { ms } => {
@@ -246,8 +244,11 @@ impl World {
             }
             Action::Policy { policy } => {
                 let document = self.document(policy)?;
-                let read = || Policy::read(document.to_string().as_bytes()).map_err(Error::from);
-                let offered = read().and_then(|policy| session.offer_policy(policy)).and_then(|()| read());
+                let read = Policy::read(document.to_string().as_bytes()).map_err(Error::from);
+                let offered = read.and_then(|policy| {
+                    let again = Policy::read_kept(policy.canonical())?;
+                    session.offer_policy(policy).map(|()| again)
+                });
                 offered.map(|policy| {
                     self.policies.push(policy);
                     self.latest = document;
@@ -280,7 +281,7 @@ impl World {
                 }
             }
             Action::Put { purpose, recipient, text, ttl_ms } => {
-                session.outbox_put(purpose, recipient, ttl_ms.unsigned_abs(), text.as_bytes()).map(|put| match put {
+                session.outbox_put(purpose, recipient, *ttl_ms, text.as_bytes()).map(|put| match put {
                     Put::Held => effect("held"),
                     Put::Buffered => effect("stored"),
                     Put::Denied(denial) => denied("denied", &denial),
