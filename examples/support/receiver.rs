@@ -1,6 +1,7 @@
 //! An embedded OTLP/HTTP receiver on a loopback port, with scripted failures, for examples and tests.
 //!
-//! It keeps what it is sent in memory, drops duplicates by `log.record.uid`, and stops when dropped.
+//! It keeps what it is sent in memory, drops duplicates by `log.record.uid`, and stops when dropped. Bodies are OTLP protobuf
+//! (`application/x-protobuf`) or lines of JSON (`application/x-ndjson`), which are answered with `{"rejected":N}`.
 //!
 //! # Erase requests
 //! `POST <endpoint>/erase` with `content-type: application/json` and
@@ -11,6 +12,7 @@
 #![allow(dead_code, reason = "each program that includes this file uses a part of it")]
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, VecDeque},
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -31,6 +33,7 @@ use serde::Deserialize;
 const LOGS_PATH: &str = "/v1/logs";
 const ERASE_PATH: &str = "/v1/logs/erase";
 const PROTOBUF: &str = "application/x-protobuf";
+const NDJSON: &str = "application/x-ndjson";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
 
@@ -372,12 +375,21 @@ fn has_type(headers: &BTreeMap<String, String>, expected: &str) -> bool {
 }
 
 fn answer_logs(shared: &Shared, headers: &BTreeMap<String, String>, body: &[u8]) -> Option<Answer> {
-    if !has_type(headers, PROTOBUF) {
-        return Some(Answer::new(415, TEXT, "only protobuf"));
+    let is_lines = has_type(headers, NDJSON);
+    if !is_lines && !has_type(headers, PROTOBUF) {
+        return Some(Answer::new(415, TEXT, "only protobuf or NDJSON"));
     }
-    let records = match decode(headers.get("content-encoding").map(String::as_str), body) {
+    let encoding = headers.get("content-encoding").map(String::as_str);
+    let records = match if is_lines { decode_lines(encoding, body) } else { decode(encoding, body) } {
         Ok(records) => records,
         Err(problem) => return Some(Answer::new(400, TEXT, problem)),
+    };
+    let told = move |rejected: usize| {
+        if is_lines {
+            Answer::new(200, JSON, format!(r#"{{"rejected":{rejected}}}"#))
+        } else {
+            Answer::new(200, PROTOBUF, response(rejected))
+        }
     };
     {
         let mut state = shared.state();
@@ -386,25 +398,28 @@ fn answer_logs(shared: &Shared, headers: &BTreeMap<String, String>, body: &[u8])
         }
     }
     let records: Vec<Received> = records.into_iter().map(|(record, _)| record).collect();
-    let success = || Answer::new(200, PROTOBUF, response(0));
-    scripted(shared, success, |reject| {
-        let mut state = shared.state();
-        let State { records: stored, uids, duplicates, .. } = &mut *state;
-        let before = stored.len();
-        for record in records {
-            if uids.insert(record.uid.clone()) {
-                stored.push(record);
-            } else {
-                *duplicates += 1;
+    scripted(
+        shared,
+        || told(0),
+        |reject| {
+            let mut state = shared.state();
+            let State { records: stored, uids, duplicates, .. } = &mut *state;
+            let before = stored.len();
+            for record in records {
+                if uids.insert(record.uid.clone()) {
+                    stored.push(record);
+                } else {
+                    *duplicates += 1;
+                }
             }
-        }
-        let kept = before.max(stored.len().saturating_sub(reject));
-        let rejected = stored.split_off(kept);
-        for record in &rejected {
-            uids.remove(&record.uid);
-        }
-        Answer::new(200, PROTOBUF, response(rejected.len()))
-    })
+            let kept = before.max(stored.len().saturating_sub(reject));
+            let rejected = stored.split_off(kept);
+            for record in &rejected {
+                uids.remove(&record.uid);
+            }
+            told(rejected.len())
+        },
+    )
 }
 
 fn answer_erase(shared: &Shared, headers: &BTreeMap<String, String>, body: &[u8]) -> Option<Answer> {
@@ -475,23 +490,56 @@ fn response(rejected: usize) -> Vec<u8> {
     .encode_to_vec()
 }
 
-/// The records of a body, each with its encoded length in bytes.
-pub(crate) fn decode(encoding: Option<&str>, body: &[u8]) -> Result<Vec<(Received, u64)>, &'static str> {
-    let mut unpacked = Vec::new();
-    let body = match encoding {
-        None => body,
+fn unpacked<'a>(encoding: Option<&str>, body: &'a [u8]) -> Result<Cow<'a, [u8]>, &'static str> {
+    match encoding {
+        None => Ok(body.into()),
         Some("gzip") => {
+            let mut unpacked = Vec::new();
             let mut decoder = GzDecoder::new(body).take(MAX_BODY + 1);
             let read = decoder.read_to_end(&mut unpacked);
             read.map_err(|_| "the body is not gzip, or cut")?;
             if unpacked.len() as u64 > MAX_BODY {
                 return Err("the body is too long");
             }
-            unpacked.as_slice()
+            Ok(unpacked.into())
         }
-        Some(_) => return Err("unknown content-encoding"),
+        Some(_) => Err("unknown content-encoding"),
+    }
+}
+
+/// One line of NDJSON.
+#[derive(Deserialize)]
+struct Line {
+    event_name: String,
+    resource: BTreeMap<String, serde_json::Value>,
+    attributes: BTreeMap<String, serde_json::Value>,
+}
+
+/// The records of a body of lines, each with the length of its line.
+pub(crate) fn decode_lines(encoding: Option<&str>, body: &[u8]) -> Result<Vec<(Received, u64)>, &'static str> {
+    let body = unpacked(encoding, body)?;
+    let text = str::from_utf8(&body).map_err(|_| "the body is not UTF-8")?;
+    let Some(lines) = text.strip_suffix('\n') else { return Err("the last line does not end") };
+    let record = |line: &str| {
+        let bytes = line.len() as u64;
+        let line: Line = serde_json::from_str(line).map_err(|_| "a line is no record")?;
+        let shown = |value: serde_json::Value| match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let pairs = line.resource.into_iter().chain(line.attributes);
+        let attributes: BTreeMap<String, String> = pairs.map(|(name, value)| (name, shown(value))).collect();
+        let uid = attributes.get(UID).filter(|uid| !uid.is_empty()).ok_or("a record has no log.record.uid")?.clone();
+        let purpose = attributes.get(PURPOSE).cloned().unwrap_or_default();
+        Ok((Received { uid, event: line.event_name, purpose, attributes }, bytes))
     };
-    let request = ExportLogsServiceRequest::decode(body).map_err(|_| "the body is no OTLP logs request")?;
+    lines.split('\n').map(record).collect()
+}
+
+/// The records of a body, each with its encoded length in bytes.
+pub(crate) fn decode(encoding: Option<&str>, body: &[u8]) -> Result<Vec<(Received, u64)>, &'static str> {
+    let body = unpacked(encoding, body)?;
+    let request = ExportLogsServiceRequest::decode(body.as_ref()).map_err(|_| "the body is no OTLP logs request")?;
     let mut records = Vec::new();
     for logs in request.resource_logs {
         // What holds for all records of a block stands once, on its resource.

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use menshen_journal::{Domain, LabelKind, Lane, Now, Read, Record, RecordId};
-use menshen_policy::document::Endpoint;
+use menshen_policy::document::{Encoding, Endpoint};
 
 use crate::account::Destination;
 use crate::core::Core;
@@ -13,7 +13,8 @@ use crate::entry::What;
 use crate::error::Error;
 use crate::identifier::pseudonym;
 use crate::in_force::InForce;
-use crate::otlp::{Body, Value, without_attributes};
+use crate::ndjson::Lines;
+use crate::otlp::{BadReply, Body, Value, without_attributes};
 use crate::sdk::Shared;
 use crate::sealed::Header;
 
@@ -57,7 +58,9 @@ impl Batch {
             if read.records.is_empty() {
                 return Ok(None);
             }
-            let mut sorting = Sorting { core, shared, now, recipient, domains: &domains, sending: BTreeMap::new() };
+            let encoding = endpoint.encoding;
+            let mut sorting =
+                Sorting { core, shared, now, recipient, encoding, domains: &domains, sending: BTreeMap::new() };
             let (batch, refused) = sorting.sort(&read.records)?;
             if !refused.is_empty() {
                 shared.journal.quarantine(label, &refused)?;
@@ -92,6 +95,7 @@ struct Sorting<'a> {
     shared: &'a Shared,
     now: &'a Now,
     recipient: &'a str,
+    encoding: Encoding,
     domains: &'a BTreeMap<Domain, String>,
     /// What was found out about each shape met; `None` where nothing of it may leave.
     sending: BTreeMap<(Domain, u32), Option<Sending>>,
@@ -103,7 +107,7 @@ impl Sorting<'_> {
         let mut taken = Vec::with_capacity(records.len());
         let mut refused = Vec::new();
         // What holds for a whole block stands once, on its resource: purpose, pseudonym, policy, law packs.
-        let mut blocks: BTreeMap<(Domain, u32), Body> = BTreeMap::new();
+        let mut blocks: BTreeMap<(Domain, u32), Block> = BTreeMap::new();
         for record in records {
             let Some((context, wire)) = self.decide(record) else {
                 refused.push(record.id);
@@ -113,11 +117,13 @@ impl Sorting<'_> {
                 Entry::Occupied(block) => block.into_mut(),
                 Entry::Vacant(place) => place.insert(self.block(&record.domain, context)?),
             };
-            block.push(&wire);
-            taken.push((record.id, record.domain));
+            match block.push(&wire) {
+                Ok(()) => taken.push((record.id, record.domain)),
+                Err(_) => refused.push(record.id),
+            }
         }
-        // A request is its blocks one after another: the field is repeated (Protocol Buffers encoding).
-        let body = blocks.into_values().flat_map(Body::finish).collect();
+        // A request is its blocks one after another, in OTLP too: the field is repeated (Protocol Buffers encoding).
+        let body = blocks.into_values().flat_map(Block::finish).collect();
         Ok((Batch { records: taken, body }, refused))
     }
 
@@ -134,12 +140,38 @@ impl Sorting<'_> {
         Some((sending.context, sending.wire(wire)?))
     }
 
-    fn block(&self, domain: &Domain, context: u32) -> Result<Body, Error> {
+    fn block(&self, domain: &Domain, context: u32) -> Result<Block, Error> {
         let purpose = self.domains.get(domain).map_or("", String::as_str);
         let resource = resource(self.core, self.shared, domain, purpose, self.recipient, context)?;
+        if self.encoding == Encoding::Ndjson {
+            return Ok(Block::Ndjson(resource, Lines::default()));
+        }
         let attributes: Vec<(&str, Value<'_>)> =
             resource.iter().map(|(name, value)| (*name, Value::String(value))).collect();
-        Ok(Body::new(&attributes, "menshen", env!("CARGO_PKG_VERSION")))
+        Ok(Block::Otlp(Body::new(&attributes, "menshen", env!("CARGO_PKG_VERSION"))))
+    }
+}
+
+/// Records with the same resource, as the endpoint wants them written.
+enum Block {
+    Otlp(Body),
+    Ndjson(Vec<(&'static str, String)>, Lines),
+}
+
+impl Block {
+    fn push(&mut self, wire: &[u8]) -> Result<(), BadReply> {
+        match self {
+            Self::Otlp(body) => body.push(wire),
+            Self::Ndjson(resource, lines) => lines.push(resource, wire)?,
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<u8> {
+        match self {
+            Self::Otlp(body) => body.finish(),
+            Self::Ndjson(_, lines) => lines.finish(),
+        }
     }
 }
 

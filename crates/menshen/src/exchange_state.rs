@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use menshen_journal::{Domain, Randomness, RandomnessError, RecordId};
+use menshen_policy::document::Encoding;
 
 /// Everything under way for one account.
 pub(crate) struct Exchanges {
@@ -26,7 +27,7 @@ pub(crate) struct InFlight {
 }
 
 pub(crate) enum Payload {
-    Records(Vec<(RecordId, Domain)>),
+    Records(Vec<(RecordId, Domain)>, Encoding),
     Erase { id: String },
 }
 
@@ -108,7 +109,7 @@ impl Exchanges {
             .values()
             .filter(|upload| upload.endpoint == endpoint)
             .flat_map(|upload| match &upload.what {
-                Payload::Records(records) => records.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+                Payload::Records(records, _) => records.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
                 Payload::Erase { .. } => Vec::new(),
             })
             .collect()
@@ -121,7 +122,7 @@ impl Exchanges {
         }
         let mut cancelled = Vec::new();
         for (id, upload) in &mut self.uploads {
-            if let Payload::Records(records) = &upload.what
+            if let Payload::Records(records, _) = &upload.what
                 && records.iter().any(|(_, of)| of == domain)
             {
                 upload.cancelled = true;

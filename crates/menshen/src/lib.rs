@@ -32,6 +32,7 @@ mod flow;
 mod gate;
 mod identifier;
 mod in_force;
+mod ndjson;
 mod next;
 mod otlp;
 mod outbox;

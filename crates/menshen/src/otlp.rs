@@ -142,6 +142,64 @@ pub(crate) fn encode_record(record: &LogRecord<'_>) -> Vec<u8> {
     out
 }
 
+/// A record as [`encode_record`] made it, read again.
+pub(crate) struct ReadRecord<'a> {
+    pub(crate) event: &'a str,
+    pub(crate) time_unix_nano: u64,
+    pub(crate) observed_time_unix_nano: u64,
+    /// In their order, the uid among them.
+    pub(crate) attributes: Vec<(&'a str, Value<'a>)>,
+}
+
+impl<'a> ReadRecord<'a> {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// It is no such record.
+    pub(crate) fn of(record: &'a [u8]) -> Result<Self, BadReply> {
+        let (mut time, mut observed, mut event, mut attributes) = (None, None, None, Vec::new());
+        let mut fields = Fields(record);
+        while let Some((number, field)) = fields.next_field()? {
+            match (number, field) {
+                (1, Field::Fixed64(nanos)) => set_once(&mut time, nanos)?,
+                (11, Field::Fixed64(nanos)) => set_once(&mut observed, nanos)?,
+                (12, Field::Bytes(name)) => set_once(&mut event, utf8(name)?)?,
+                (6, Field::Bytes(pair)) => attributes.push(read_attribute(pair)?),
+                _ => return Err(BadReply::Malformed),
+            }
+        }
+        match (time, observed, event) {
+            (Some(time_unix_nano), Some(observed_time_unix_nano), Some(event)) => {
+                Ok(Self { event, time_unix_nano, observed_time_unix_nano, attributes })
+            }
+            _ => Err(BadReply::Malformed),
+        }
+    }
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, BadReply> {
+    str::from_utf8(bytes).map_err(|_| BadReply::Malformed)
+}
+
+/// The fields of a `KeyValue`.
+fn read_attribute(pair: &[u8]) -> Result<(&str, Value<'_>), BadReply> {
+    let mut fields = Fields(pair);
+    let (Some((1, Field::Bytes(name))), Some((2, Field::Bytes(value))), None) =
+        (fields.next_field()?, fields.next_field()?, fields.next_field()?)
+    else {
+        return Err(BadReply::Malformed);
+    };
+    let mut fields = Fields(value);
+    let value = match (fields.next_field()?, fields.next_field()?) {
+        (Some((1, Field::Bytes(text))), None) => Value::String(utf8(text)?),
+        (Some((2, Field::Varint(flag @ 0..=1))), None) => Value::Boolean(flag == 1),
+        (Some((3, Field::Varint(number))), None) => Value::Integer(number.cast_signed()),
+        (Some((4, Field::Fixed64(bits))), None) => Value::Number(f64::from_bits(bits)),
+        _ => return Err(BadReply::Malformed),
+    };
+    Ok((utf8(name)?, value))
+}
+
 /// A record as [`encode_record`] made it, without the attributes of some names.
 ///
 /// # Errors
@@ -246,7 +304,7 @@ pub(crate) enum BadReply {
     TooLong,
     /// It ends inside a field.
     Cut,
-    /// It is not an `ExportLogsServiceResponse`.
+    /// It does not say what became of the records, or says it in another form than the encoding has.
     Malformed,
 }
 
@@ -267,7 +325,7 @@ impl fmt::Display for BadReply {
         match self {
             Self::WrongType => write!(
                 formatter,
-                "the receiver's reply is not of type `{CONTENT_TYPE}`, so something else answered; \
+                "the receiver's reply is of another type than its endpoint's encoding has, so something else answered; \
                  check the endpoint's url, or sign in to the network"
             ),
             Self::TooLong => write!(
@@ -276,8 +334,8 @@ impl fmt::Display for BadReply {
             ),
             Self::Cut => formatter.write_str("the receiver's reply ends early; the records are sent again later"),
             Self::Malformed => formatter.write_str(
-                "the receiver's reply is no `ExportLogsServiceResponse`; check that the endpoint \
-                 speaks OTLP logs",
+                "the receiver's reply does not say what became of the records; check that the endpoint speaks the \
+                 encoding that the policy gives it",
             ),
         }
     }
@@ -345,7 +403,8 @@ fn set_once<T>(place: &mut Option<T>, value: T) -> Result<(), BadReply> {
 
 enum Field<'a> {
     Varint(u64),
-    Fixed,
+    Fixed64(u64),
+    Fixed32,
     Bytes(&'a [u8]),
 }
 
@@ -365,8 +424,8 @@ impl<'a> Fields<'a> {
         let field = match tag & 7 {
             0 => Field::Varint(self.varint()?),
             1 => {
-                self.take(8)?;
-                Field::Fixed
+                let bytes = self.take(8)?.first_chunk().ok_or(BadReply::Cut)?;
+                Field::Fixed64(u64::from_le_bytes(*bytes))
             }
             2 => {
                 let len = self.varint()?;
@@ -374,7 +433,7 @@ impl<'a> Fields<'a> {
             }
             5 => {
                 self.take(4)?;
-                Field::Fixed
+                Field::Fixed32
             }
             _ => return Err(BadReply::Malformed),
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use menshen_journal::{Domain, LabelKind, Lane, Now, RecordId};
-use menshen_policy::document::Endpoint;
+use menshen_policy::document::{Encoding, Endpoint};
 use serde::Serialize;
 
 use crate::account::Erase;
@@ -13,7 +13,8 @@ use crate::entry::What;
 use crate::error::Error;
 use crate::exchange::{TransportReply, UploadRequest};
 use crate::exchange_state::{InFlight, Payload};
-use crate::otlp::{CONTENT_TYPE, gzip, read_reply};
+use crate::ndjson;
+use crate::otlp::{self, BadReply, Reply, gzip};
 use crate::sdk::Shared;
 use crate::session::Session;
 
@@ -129,7 +130,7 @@ fn next_erase(core: &mut Core, now: &Now) -> Result<Option<UploadRequest>, Error
         .values()
         .filter_map(|upload| match &upload.what {
             Payload::Erase { id } => Some(id.clone()),
-            Payload::Records(_) => None,
+            Payload::Records(..) => None,
         })
         .collect();
     let due = core.state.erases.iter().find(|(id, erase)| {
@@ -166,10 +167,18 @@ fn next_records(
     let Some(batch) = Batch::next(core, shared, now, id, endpoint, state.max_records)? else { return Ok(None) };
     let body = gzip(&batch.body).map_err(|_| Error::Internal { what: "gzip" })?;
     let number = core.exchanges.next_id();
-    let in_flight = InFlight { endpoint: id.to_owned(), what: Payload::Records(batch.records), cancelled: false };
+    let in_flight = InFlight {
+        endpoint: id.to_owned(),
+        what: Payload::Records(batch.records, endpoint.encoding),
+        cancelled: false,
+    };
     core.exchanges.uploads.insert(number, in_flight);
+    let content_type = match endpoint.encoding {
+        Encoding::Ndjson => ndjson::CONTENT_TYPE,
+        _ => otlp::CONTENT_TYPE,
+    };
     let headers =
-        vec![("content-type".to_owned(), CONTENT_TYPE.to_owned()), ("content-encoding".to_owned(), "gzip".to_owned())];
+        vec![("content-type".to_owned(), content_type.to_owned()), ("content-encoding".to_owned(), "gzip".to_owned())];
     Ok(Some(UploadRequest { id: number, url: endpoint.url.to_string(), headers, body }))
 }
 
@@ -187,18 +196,13 @@ fn is_json(reply: &TransportReply) -> bool {
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn read_answer(reply: &TransportReply, is_erase: bool) -> Answer {
+fn read_answer(reply: &TransportReply, what: &Payload) -> Answer {
     let TransportReply::Response { status, body, complete, .. } = reply else {
         return Answer::Later { code: "transport", told_ms: None };
     };
     match status {
         200..=299 if !complete => Answer::Later { code: "reply-cut", told_ms: None },
-        // A page of a portal in between confirms nothing.
-        200..=299 if is_erase && !body.is_empty() && !is_json(reply) => {
-            Answer::Later { code: "reply-wrong-type", told_ms: None }
-        }
-        200..=299 if is_erase => Answer::Taken,
-        200..=299 => match read_reply(reply.header("content-type"), body) {
+        200..=299 => match read_taken(reply, body, what) {
             Ok(reply) if reply.rejected == 0 => Answer::Taken,
             Ok(_) => Answer::RejectedRecords,
             Err(bad) => Answer::Later { code: bad.code(), told_ms: None },
@@ -213,6 +217,17 @@ fn read_answer(reply: &TransportReply, is_erase: bool) -> Answer {
     }
 }
 
+/// What a complete 2xx reply says, by what was asked.
+fn read_taken(reply: &TransportReply, body: &[u8], what: &Payload) -> Result<Reply, BadReply> {
+    match what {
+        // A page of a portal in between confirms nothing.
+        Payload::Erase { .. } if !body.is_empty() && !is_json(reply) => Err(BadReply::WrongType),
+        Payload::Erase { .. } => Ok(Reply::default()),
+        Payload::Records(_, Encoding::Ndjson) => ndjson::read_reply(is_json(reply), body),
+        Payload::Records(..) => otlp::read_reply(reply.header("content-type"), body),
+    }
+}
+
 fn finish(
     core: &mut Core,
     shared: &Shared,
@@ -223,9 +238,9 @@ fn finish(
     let now = shared.clock.now().wall_ms;
     let (records, is_erase) = match &upload.what {
         Payload::Erase { .. } => (Vec::new(), true),
-        Payload::Records(records) => (records.clone(), false),
+        Payload::Records(records, _) => (records.clone(), false),
     };
-    let answer = read_answer(reply, is_erase);
+    let answer = read_answer(reply, &upload.what);
     let label = shared.journal.label(LabelKind::Endpoint, &upload.endpoint)?;
     if upload.cancelled {
         return finish_cancelled(core, shared, id, &records, matches!(answer, Answer::Taken), label);
@@ -238,7 +253,7 @@ fn finish(
                     core.commit(shared, vec![What::EraseAcknowledged { id: id.clone() }])?;
                     core.exchanges.erases.remove(id);
                 }
-                Payload::Records(_) => {
+                Payload::Records(..) => {
                     shared.journal.acknowledge(label, &ids)?;
                     retire(core, shared)?;
                     core.exchanges.endpoints.entry(upload.endpoint.clone()).or_default().succeed();
@@ -270,7 +285,7 @@ fn rest(core: &mut Core, upload: &InFlight, now: i64, code: &'static str, told_m
     let rest = match &upload.what {
         // A receiver that cannot erase may take records all the same.
         Payload::Erase { id } => core.exchanges.erases.entry(id.clone()).or_default(),
-        Payload::Records(_) => &mut core.exchanges.endpoints.entry(upload.endpoint.clone()).or_default().rest,
+        Payload::Records(..) => &mut core.exchanges.endpoints.entry(upload.endpoint.clone()).or_default().rest,
     };
     rest.fail(now, told_ms);
     UploadOutcome::Later { code, not_before_ms: rest.not_before_ms }

@@ -680,6 +680,8 @@ pub struct Endpoint {
 pub enum Encoding {
     /// OTLP/HTTP logs, protobuf, gzip.
     Otlp,
+    /// One JSON object on a line for each record, gzip.
+    Ndjson,
 }
 
 /// Something forbidden, or in need of somebody else's yes, under conditions. All conditions must hold; an
