@@ -334,6 +334,12 @@ fn a_third_party_sdk_runs_exactly_while_its_purposes_are_allowed() {
 }
 
 #[test]
+fn the_ledger_of_somebody_who_was_asked_nothing_yet_is_sound() {
+    let session = Bench::new().open().guest().unwrap();
+    assert_eq!(session.verify_own_ledger().unwrap(), LedgerVerdict::Sound { entries: 0 });
+}
+
+#[test]
 fn a_withdrawal_from_within_a_start_stops_the_sdk_again() {
     let bench = Bench::new();
     let session = bench.open().guest().unwrap();

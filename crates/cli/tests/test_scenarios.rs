@@ -90,7 +90,7 @@ fn what_the_library_cannot_do_yet_waits_and_is_counted() {
     let waiting = r#"{ "scenario": "later", "waiting": "rights", "steps": [ { "right": "access" } ] }"#;
     let run = play(waiting, &[]);
     assert_eq!((run.code, sums(&run.out)), (0, [0, 0, 1]));
-    assert!(run.out.contains("waiting later\n          rights\n"), "{}", run.out);
+    assert!(run.out.contains("waiting later\n          for rights, at scenarios.json:3\n"), "{}", run.out);
 
     let unmarked = play(&waiting.replace(r#""waiting": "rights", "#, ""), &[]);
     assert_eq!(unmarked.code, 1);
@@ -99,6 +99,18 @@ fn what_the_library_cannot_do_yet_waits_and_is_counted() {
     let passes = play(&waiting.replace(r#"{ "right": "access" }"#, r#"{ "is_allowed": "sign-in" }"#), &[]);
     assert_eq!(passes.code, 0);
     assert!(passes.out.contains("1 marked as waiting and passed: remove the mark"), "{}", passes.out);
+}
+
+#[test]
+fn the_same_scenarios_play_under_another_version_of_the_policy() {
+    let policy = read("examples/policies/generic.json");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.json");
+    fs::write(&path, policy.replacen("\"form\": \"keyed-hash\"", "\"form\": \"plain\"", 1)).unwrap();
+    let folder = "tests/scenarios/generic";
+    let run = menshen(&["test", folder, "--filter", "logs", "--policy", path.to_str().unwrap()]);
+    assert_eq!((run.code, sums(&run.out)), (1, [1, 1, 0]), "{}", run.out);
+    assert!(run.out.contains("203.0.113.9"), "{}", run.out);
 }
 
 #[test]

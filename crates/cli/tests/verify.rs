@@ -12,7 +12,7 @@ use support::{Run, menshen, read};
 /// What an app exported: its ledger and its receipts, in a folder of their own.
 struct Exported {
     folder: tempfile::TempDir,
-    _menshen: Menshen,
+    menshen: Menshen,
     session: Session,
 }
 
@@ -29,7 +29,7 @@ impl Exported {
             _ => Answer::Yes,
         };
         session.first_launch().unwrap().drive(agree).unwrap();
-        let exported = Self { folder, _menshen: menshen, session };
+        let exported = Self { folder, menshen: menshen, session };
         exported.write("receipts.json", &exported.session.receipts().unwrap());
         exported.export();
         exported
@@ -213,4 +213,14 @@ fn what_is_neither_a_ledger_nor_a_receipt_is_told() {
     }
     let run = menshen(&["verify", "no/such.json"]);
     assert_eq!((run.code, run.err.as_str()), (2, "menshen: `no/such.json` cannot be read: there is no such file\n"));
+}
+
+#[test]
+fn a_ledger_without_an_entry_yet_is_right_and_has_no_key() {
+    let exported = Exported::new();
+    let session = exported.menshen.session("account-8").unwrap();
+    exported.write("empty.json", &session.export_ledger().unwrap());
+    let run = verify(&[&exported.path("empty.json")]);
+    assert_eq!(run.code, 0, "{}", run.out);
+    assert!(run.out.contains("0 entries, and no key yet"), "{}", run.out);
 }

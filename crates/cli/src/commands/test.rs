@@ -35,6 +35,9 @@ pub(crate) struct Test {
     /// Play only the scenarios whose name holds this text
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Play them under this policy instead of the one that each file names: a new version, say
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Write the verdicts to a file as JUnit XML, too
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -49,6 +52,7 @@ const EXAMPLES: &str = "\
 Examples:
   menshen test tests/scenarios
   menshen test tests/scenarios/generic --filter refused
+  menshen test tests/scenarios/generic --policy generic-2.0.json
   menshen test tests/scenarios --junit target/scenarios.xml
   menshen test tests/scenarios/generic --mutate
 
@@ -78,7 +82,7 @@ impl Test {
         }
         files.sort();
         files.dedup();
-        let mut loaded = files.iter().map(|path| load(path)).collect::<Result<Vec<_>>>()?;
+        let mut loaded = files.iter().map(|path| load(path, self.policy.as_deref())).collect::<Result<Vec<_>>>()?;
         if let Some(text) = &self.filter {
             for one in &mut loaded {
                 one.file.scenarios.retain(|scenario| scenario.name.contains(text));
@@ -101,7 +105,7 @@ impl Test {
                 output::print(&told(&verdict, scenario, &one.name, &mut counts))?;
                 let outcome = match &verdict {
                     Verdict::Passed | Verdict::WaitsNoMore => Outcome::Passed,
-                    Verdict::Waiting => Outcome::Skipped(scenario.waiting.clone().unwrap_or_default()),
+                    Verdict::Waiting { .. } => Outcome::Skipped(scenario.waiting.clone().unwrap_or_default()),
                     Verdict::Failed(failed) => {
                         Outcome::Failed(anstream::adapter::strip_str(&report(failed, &one.name)).to_string())
                     }
@@ -141,11 +145,14 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn load(path: &Path) -> Result<Loaded> {
+fn load(path: &Path, policy: Option<&Path>) -> Result<Loaded> {
     let name = path.display().to_string();
     let text = fs::read_to_string(path).map_err(|error| unreadable(&name, &error))?;
-    let file =
+    let mut file =
         File::parse(path, &text).map_err(|wrong| Failure::new(format!("{name}:{}: {}", wrong.line, wrong.message)))?;
+    if let Some(policy) = policy {
+        policy.clone_into(&mut file.policy);
+    }
     let policy = PolicyFile::read(&file.policy)?.checked()?;
     Ok(Loaded { name, policy: policy.canonical().to_vec(), file })
 }
@@ -157,10 +164,11 @@ fn told(verdict: &Verdict, scenario: &Scenario, file: &str, counts: &mut Counts)
             counts.passed += 1;
             format!("  {} {name}\n", styled(GOOD, "ok     "))
         }
-        Verdict::Waiting => {
+        Verdict::Waiting { line } => {
             counts.waiting += 1;
             let why = scenario.waiting.as_deref().unwrap_or_default();
-            format!("  {} {name}\n          {}\n", styled(NOTE, "waiting"), styled(FAINT, why))
+            let why = format!("for {why}, at {file}:{line}");
+            format!("  {} {name}\n          {}\n", styled(NOTE, "waiting"), styled(FAINT, &why))
         }
         Verdict::WaitsNoMore => {
             counts.unmarked += 1;

@@ -96,6 +96,9 @@ impl Verify {
             LedgerVerdict::Sound { .. } if self.key.as_deref().is_some_and(|key| key != signed_with) => {
                 Err(format!("it is signed with another key: {signed_with}"))
             }
+            LedgerVerdict::Sound { .. } if signed_with.is_empty() => {
+                Ok(Sound { line: "0 entries, and no key yet".to_owned(), ended: false })
+            }
             LedgerVerdict::Sound { entries } => {
                 Ok(Sound { line: format!("{}, signed with {signed_with}", counted(entries, ledger)), ended: false })
             }

@@ -9,8 +9,10 @@ use super::world::{Stop, World};
 pub(crate) enum Verdict {
     Passed,
     Failed(Failed),
-    /// The library cannot do one of its steps yet, and the scenario says so.
-    Waiting,
+    /// The library cannot do one of its steps yet, and the scenario says so. It stops at this line.
+    Waiting {
+        line: usize,
+    },
     /// It says that it waits, and passes.
     WaitsNoMore,
 }
@@ -43,7 +45,7 @@ pub(crate) fn play(scenario: &Scenario, policy: &[u8]) -> Verdict {
     match (through(scenario, policy), &scenario.waiting) {
         (Ok(()), None) => Verdict::Passed,
         (Ok(()), Some(_)) => Verdict::WaitsNoMore,
-        (Err(_), Some(_)) => Verdict::Waiting,
+        (Err(failed), Some(_)) => Verdict::Waiting { line: failed.line },
         (Err(failed), None) => Verdict::Failed(failed),
     }
 }
