@@ -61,7 +61,9 @@ impl Document {
     /// # Errors
     /// It has another shape, or is no JSON.
     pub(crate) fn read_kept(canonical: &[u8]) -> Result<Read, Errors> {
-        let document = serde_json::from_slice(canonical)
+        // By way of a value, as a document is read: one reader of the types in the library, not two.
+        let document = serde_json::from_slice::<serde_json::Value>(canonical)
+            .and_then(Self::deserialize)
             .map_err(|error| Errors::internal(format!("a kept policy has another shape: {error}")))?;
         Ok(Read { document, canonical: canonical.to_vec(), hash: canonical::hash_bytes(canonical) })
     }

@@ -9,6 +9,7 @@ mod bad_input;
 mod bench;
 mod collector;
 mod conformance;
+mod decisions;
 mod declarations;
 mod disk;
 mod failure;
@@ -42,6 +43,7 @@ usage: cargo xtask COMMAND
   lint                        format, clippy, dependencies, file hygiene
   audit                       look the dependencies up in the advisory database
   collector-test              upload to the real OpenTelemetry Collector and compare every record
+  decisions                   a million decisions beside a naive reading, 100,000 beside Cedar
   preview                     draw every prompt of the example policies and look at them in a real browser
   size                        build the library that ships in apps and print its size
   api [--bless]               compare the public Kotlin and Swift surface with bindings/api
@@ -82,6 +84,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["lint"] => lint::run(&Workspace::find()?),
         ["audit"] => lint::audit(&Workspace::find()?),
         ["collector-test"] => collector::run(&Workspace::find()?),
+        ["decisions"] => decisions::run(&Workspace::find()?),
         ["preview"] => preview::run(&Workspace::find()?),
         ["size"] => size::run(&Workspace::find()?),
         ["api"] => api::compare(&Workspace::find()?),
