@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const TARGETS: [&str; 7] = ["segment", "ledger", "keys", "manifest", "policy", "reply", "bridge"];
+const TARGETS: [&str; 8] = ["segment", "ledger", "keys", "manifest", "policy", "decide", "reply", "bridge"];
 /// The planted bug of a target is to be found within so many seconds.
 const PATIENCE: u64 = 60;
 /// More memory than this is a failure: no length that is read makes room for itself.

@@ -17,7 +17,12 @@ pub(crate) type Outside = fn(&Workspace, bool, Option<f64>) -> Result<Outcome>;
 
 /// Each with its share of the minutes and its title.
 pub(crate) const PROGRAMMES: &[(&str, f64, &str, Outside)] = &[
-    ("S9", 1.5, "seven fuzz targets: segment, ledger, keys, manifest, policy, server's reply, bridge", fuzzing),
+    (
+        "S9",
+        1.5,
+        "eight fuzz targets: segment, ledger, keys, manifest, policy, decision, server's reply, bridge",
+        fuzzing,
+    ),
     ("S16", 1.0, "the journal's tests under AddressSanitizer and ThreadSanitizer", sanitizers),
     ("C2", 0.3, "vectors made by an independent implementation, seals of two keys (C6) among them", vectors),
     ("S13", 0.2, "the golden stores of every format, read by this version and by the independent reader", golden),
@@ -27,7 +32,7 @@ pub(crate) const PROGRAMMES: &[(&str, f64, &str, Outside)] = &[
 fn fuzzing(workspace: &Workspace, full: bool, seconds: Option<f64>) -> Result<Outcome> {
     let started = Instant::now();
     let each = match seconds {
-        Some(seconds) => (seconds / 7.0).max(1.0) as u64,
+        Some(seconds) => (seconds / 8.0).max(1.0) as u64,
         None if full => 3600,
         None => 60,
     };

@@ -14,6 +14,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "keys" => vec![with(0, &raw("keys")), with(1, &first_copies(&raw("keys"), 4096))],
         "manifest" => vec![with(0, &raw("manifest.1")), with(1, &bookkeeping()), with(128, &cursors())],
         "policy" => policies(),
+        "decide" => questions(),
         "reply" => replies(),
         _ => crossings(),
     }
@@ -94,6 +95,19 @@ fn policies() -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let names = ["tests/policies/minimal.json", "tests/vectors/policy.json", "examples/policies/huirongke.json"];
     names.iter().map(|name| fs::read(root.join(name)).unwrap()).collect()
+}
+
+/// Questions to the first policies, and one to a policy that stands behind it.
+fn questions() -> Vec<Vec<u8>> {
+    let now = 1_795_564_800_u32.to_le_bytes();
+    let asked = |head: [u8; 8], rest: &[u8]| [&head[..], &now[..], rest].concat();
+    vec![
+        asked([0, 90, 5, 1, 0, 0, 0, 0], &[0]),
+        asked([1, 114, 3, 0, 0, 4, 4, 0], &[0]),
+        asked([2, 0, 0, 255, 0, 2, 0, 0], &[1]),
+        asked([3, 110, 1, 3, 2, 4, 1, 200], &[2]),
+        asked([0, 90, 5, 0, 1, 1, 0, 0], &policies().swap_remove(0)),
+    ]
 }
 
 fn replies() -> Vec<Vec<u8>> {
