@@ -6,10 +6,13 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::effects::{Disk, DiskError, DiskFile, DiskLock};
 use crate::error::{FolderError, OpenError};
+
+/// A link in the place of a file would have another file overwritten, whoever put it there.
+const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// A folder on disk, created with the right of its owner only.
 #[derive(Clone, Debug)]
@@ -111,8 +114,9 @@ impl DiskFile for Opened {
 
 impl Disk for Folder {
     fn lock(&self) -> Result<Box<dyn DiskLock>, DiskError> {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(self.path.join("lock"));
+        let mut file = OpenOptions::new();
+        let file = file.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = file.custom_flags(NO_LINK).open(self.path.join("lock"));
         let file = file.map_err(|error| reason(&error))?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| reason(&error.into()))?;
         Ok(Box::new(Held(file)))
@@ -133,7 +137,7 @@ impl Disk for Folder {
     }
 
     fn open(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
-        let file = OpenOptions::new().read(true).write(true).open(self.path.join(name));
+        let file = OpenOptions::new().read(true).write(true).custom_flags(NO_LINK).open(self.path.join(name));
         Ok(Arc::new(Opened(file.map_err(|error| reason(&error))?)))
     }
 

@@ -58,8 +58,16 @@ impl FileKeys {
         Ok(Self { folder: Folder::at(path)? })
     }
 
+    /// Where the folder is away, nobody knows whether the keys are gone: a disk may not be mounted.
+    fn is_there(&self) -> Result<(), KeyError> {
+        if self.folder.path().is_dir() { Ok(()) } else { Err(KeyError::Suspect) }
+    }
+
     fn key(&self, alias: &Alias) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-        let file = self.folder.open(alias.as_str()).map_err(key_error)?;
+        let file = self.folder.open(alias.as_str()).map_err(|error| match error {
+            DiskError::NotFound if self.is_there().is_err() => KeyError::Suspect,
+            other => key_error(other),
+        })?;
         let mut key = Zeroizing::new([0; 32]);
         match file.read_at(0, key.as_mut()) {
             Ok(32) => Ok(key),
@@ -98,19 +106,20 @@ impl KeyProvider for FileKeys {
     fn exists(&self, alias: &Alias) -> Result<bool, KeyError> {
         match self.folder.open(alias.as_str()) {
             Ok(_) => Ok(true),
-            Err(DiskError::NotFound) => Ok(false),
+            Err(DiskError::NotFound) => self.is_there().map(|()| false),
             Err(_) => Err(KeyError::Suspect),
         }
     }
 
     fn list(&self) -> Result<Vec<Alias>, KeyError> {
+        self.is_there()?;
         let names = self.folder.list("").map_err(key_error)?;
         Ok(names.iter().filter_map(|name| Alias::parse(name).ok()).collect())
     }
 
     fn destroy(&self, alias: &Alias) -> Result<(), KeyError> {
         let file = match self.folder.open(alias.as_str()) {
-            Err(DiskError::NotFound) => return Ok(()),
+            Err(DiskError::NotFound) => return self.is_there(),
             other => other.map_err(key_error)?,
         };
         let gone = file.write_at(0, &[0; 32]).and_then(|()| file.sync());
@@ -120,7 +129,7 @@ impl KeyProvider for FileKeys {
     }
 
     fn state(&self) -> KeyState {
-        if self.folder.list("").is_ok() { KeyState::Ready } else { KeyState::Suspect }
+        if self.is_there().is_ok() && self.folder.list("").is_ok() { KeyState::Ready } else { KeyState::Suspect }
     }
 
     fn folder(&self) -> Option<&Path> {

@@ -434,3 +434,35 @@ fn a_key_file_that_was_cut_is_another_key_and_nothing_that_comes_back_by_waiting
         assert_eq!(keys.unwrap(&alias, &sealed, b"context"), Err(KeyError::Refused));
     }
 }
+
+#[test]
+fn a_folder_of_keys_that_is_away_says_nothing_about_its_keys() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, elsewhere) = (place.path().join("keys"), place.path().join("elsewhere"));
+    let keys = FileKeys::at(&folder).unwrap();
+    let alias = Alias::parse("menshen-00112233445566778899aabbccddeeff").unwrap();
+    keys.create(&alias).unwrap();
+    std::fs::rename(&folder, &elsewhere).unwrap();
+    assert_eq!(keys.exists(&alias), Err(KeyError::Suspect));
+    assert_eq!(keys.destroy(&alias), Err(KeyError::Suspect));
+    assert_eq!(keys.list(), Err(KeyError::Suspect));
+    assert_eq!(keys.wrap(&alias, b"secret", b""), Err(KeyError::Suspect));
+    assert_eq!(keys.state(), KeyState::Suspect);
+    std::fs::rename(&elsewhere, &folder).unwrap();
+    assert_eq!(keys.exists(&alias), Ok(true));
+    keys.destroy(&alias).unwrap();
+    assert_eq!(keys.exists(&alias), Ok(false));
+}
+
+#[test]
+fn a_link_in_the_place_of_a_file_overwrites_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, target) = (place.path().join("markers"), place.path().join("photo"));
+    std::fs::write(&target, b"the app's own").unwrap();
+    let disk = Folder::at(&folder).unwrap();
+    for name in ["lock", "marker"] {
+        std::os::unix::fs::symlink(&target, folder.join(name)).unwrap();
+    }
+    assert!(disk.open("marker").is_err() && disk.create("marker").is_err() && disk.lock().is_err());
+    assert_eq!(std::fs::read(&target).unwrap(), b"the app's own");
+}

@@ -164,6 +164,8 @@ fn truncated(raw: &str) -> Option<String> {
             let [a, b, c, _] = address.octets();
             format!("{a}.{b}.{c}.0")
         }
+        // Such an address holds a whole IPv4 address in its first part (6to4, RFC 3056).
+        IpAddr::V6(address) if address.segments().first() == Some(&0x2002) => return None,
         IpAddr::V6(address) => {
             let [a, b, c, ..] = address.segments();
             std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).to_string()
@@ -187,5 +189,9 @@ mod tests {
         assert_eq!(truncated("203.0.113.77").as_deref(), Some("203.0.113.0"));
         assert_eq!(truncated("2001:db8:1:2:3:4:5:6").as_deref(), Some("2001:db8:1::"));
         assert_eq!(truncated("not an address"), None);
+        // 203.0.113.77, as it stands in an address of IPv6.
+        assert_eq!(truncated("2002:cb00:714d:1::1"), None);
+        assert_eq!(truncated("::ffff:203.0.113.77").as_deref(), Some("::"));
+        assert_eq!(truncated("64:ff9b::203.0.113.77").as_deref(), Some("64:ff9b::"));
     }
 }

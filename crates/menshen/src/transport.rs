@@ -202,8 +202,10 @@ fn is_loopback(url: &Url) -> bool {
 /// The body, and whether it is all of it by the reply's own framing.
 fn read_body(response: &mut Response) -> (Vec<u8>, bool) {
     // Without a length or chunks, a cut looks like the end.
+    let codings = response.headers().get_all(header::TRANSFER_ENCODING).iter().next_back();
+    let last = codings.and_then(|codings| codings.to_str().ok()).and_then(|codings| codings.rsplit(',').next());
     let framed = response.headers().contains_key(header::CONTENT_LENGTH)
-        || response.headers().contains_key(header::TRANSFER_ENCODING)
+        || last.is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"))
         || matches!(response.status().as_u16(), 204 | 304);
     let mut body = Vec::new();
     let read = response.take(MAX_BODY_BYTES as u64 + 1).read_to_end(&mut body);

@@ -131,6 +131,15 @@ fn a_body_that_ends_with_the_connection_is_not_complete() {
 }
 
 #[test]
+fn a_body_in_a_coding_that_does_not_end_itself_is_not_complete() {
+    for coding in ["identity", "gzip", "chunked, gzip"] {
+        let reply = send_to_answering(format!("HTTP/1.1 200 OK\r\ntransfer-encoding: {coding}\r\n\r\n"));
+        let whole = matches!(reply, TransportReply::Response { complete: true, .. });
+        assert!(!whole, "{coding}");
+    }
+}
+
+#[test]
 fn a_reply_without_content_is_complete() {
     let reply = send_to_answering("HTTP/1.1 204 No Content\r\n\r\n");
     assert_eq!(response(&reply), (204, b"".as_slice(), true));

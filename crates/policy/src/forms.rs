@@ -169,11 +169,12 @@ string_type!(
 );
 
 string_type!(
-    /// An address: `https://…`, or `http://` on a loopback address.
+    /// An address: `https://…`, or `http://` on a loopback address. It has no query and no fragment: further paths are
+    /// made from it.
     Url,
-    r"^(https://.+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/.*)?)$",
+    r"^(https://[^?#\\]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/[^?#\\]*)?)$",
     |text| {
-        let plain = |c: char| c.is_ascii_graphic();
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '\\');
         if !text.chars().all(plain) {
             return false;
         }
@@ -188,7 +189,7 @@ string_type!(
             matches!(name.map_or(host, |(h, _)| h), "127.0.0.1" | "localhost" | "[::1]")
         })
     },
-    "an `https` address (`http` only on a loopback address)"
+    "an `https` address (`http` only on a loopback address) without query and fragment"
 );
 
 impl Version {
@@ -244,4 +245,22 @@ fn duration_seconds(text: &str) -> Option<u64> {
         }
     }
     (1..=TEN_YEARS).contains(&total).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Url;
+
+    #[test]
+    fn an_address_has_no_query_no_fragment_and_one_reading() {
+        assert!(Url::parse("https://collector.example/v1/logs").is_ok());
+        assert!(Url::parse("http://[::1]:4318/v1/logs").is_ok());
+        let wrong = [
+            "https://a.example/v1/logs?token=7",
+            "https://a.example/#a",
+            "https://\\\\evil.example",
+            "http://localhost/?a",
+        ];
+        assert!(wrong.iter().all(|url| Url::parse(url).is_err()));
+    }
 }
