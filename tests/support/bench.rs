@@ -184,7 +184,8 @@ pub(crate) fn send_all(session: &Session) -> Vec<Sent> {
     let mut sent = Vec::new();
     while let Some(request) = session.next_upload().unwrap() {
         session.upload_finished(request.id, &taken()).unwrap();
-        let fields = if request.url.ends_with("/erase") { Vec::new() } else { fields_in(&request) };
+        let is_owed = request.url.ends_with("/erase") || request.url.ends_with("/rights");
+        let fields = if is_owed { Vec::new() } else { fields_in(&request) };
         sent.push(Sent { request, fields });
     }
     sent

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use menshen_journal::{Alias, Now};
-use menshen_policy::document::{ConsentKind, Giver, Permission, Place};
+use menshen_policy::document::{ConsentKind, Giver, Permission, Place, Right};
 use menshen_policy::{AgeBand, Consent, Identity, Month, Subject, Terms, Threshold};
 
-use crate::entry::{Entry, Shape, What};
+use crate::entry::{Entry, RestrictedBy, RightPart, Shape, What};
 
 /// The answers of one account, as its ledger has them.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,10 @@ pub(crate) struct Account {
     /// Where records of each purpose went that nobody was asked to erase.
     pub(crate) sent: BTreeMap<String, BTreeSet<Destination>>,
     pub(crate) erases: BTreeMap<String, Erase>,
+    /// The rights that the person used, by the id of the request.
+    pub(crate) rights: BTreeMap<String, UsedRight>,
+    /// Set when the person closed the account.
+    pub(crate) closed: bool,
     /// The latest wall clock that an entry was written at, in milliseconds since 1970.
     pub(crate) latest_ms: i64,
     uptime: Uptime,
@@ -58,6 +62,29 @@ pub(crate) struct PurposeState {
     /// The key of the current epoch. One whose name cannot be read is not there, so that nothing opens with it.
     pub(crate) alias: Option<Alias>,
     pub(crate) status: Status,
+    /// There while an objection or a restriction stands.
+    pub(crate) restricted: Option<Restriction>,
+}
+
+/// What keeps a purpose from being used, and the request that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Restriction {
+    pub(crate) by: RestrictedBy,
+    pub(crate) request: String,
+}
+
+/// A right that the person used.
+#[derive(Clone, Debug)]
+pub(crate) struct UsedRight {
+    pub(crate) right: Right,
+    pub(crate) purpose: Option<String>,
+    pub(crate) text: Option<String>,
+    pub(crate) made_ms: i64,
+    pub(crate) due: Option<String>,
+    pub(crate) policy: String,
+    /// Those that the controller has not confirmed.
+    pub(crate) unconfirmed: Vec<RightPart>,
+    pub(crate) refused: Option<String>,
 }
 
 /// Where a purpose stands.
@@ -160,6 +187,13 @@ impl Account {
             What::DeniedByMarker { purpose, .. } => {
                 self.purposes.entry(purpose.clone()).or_default().status = Status::Marked;
             }
+            What::Restricted { purpose, by, request } => {
+                let restriction = Restriction { by: *by, request: request.clone() };
+                self.purposes.entry(purpose.clone()).or_default().restricted = Some(restriction);
+            }
+            What::RestrictionLifted { purpose, .. } => {
+                self.purposes.entry(purpose.clone()).or_default().restricted = None;
+            }
             What::Shredded { purpose, epoch } => {
                 self.to_shred.remove(&(purpose.clone(), *epoch));
             }
@@ -201,6 +235,25 @@ impl Account {
             What::EraseAcknowledged { id } => {
                 self.erases.remove(id);
             }
+            What::RightRequested { id, right, purpose, text, due, policy, parts, refused } => {
+                self.closed |= *right == Right::CloseAccount;
+                let used = UsedRight {
+                    right: *right,
+                    purpose: purpose.clone(),
+                    text: text.clone(),
+                    made_ms: entry.at,
+                    due: due.clone(),
+                    policy: policy.clone(),
+                    unconfirmed: parts.clone(),
+                    refused: refused.clone(),
+                };
+                self.rights.insert(id.clone(), used);
+            }
+            What::RightAcknowledged { part } => {
+                for used in self.rights.values_mut() {
+                    used.unconfirmed.retain(|one| one.id != *part);
+                }
+            }
             What::BegunAnew { .. }
             | What::IdentifierHanded { .. }
             | What::SdkStarted { .. }
@@ -221,7 +274,8 @@ impl Account {
         if let Some(ended) = state.alias.take().filter(|_| epoch > state.epoch) {
             self.to_shred.insert((purpose.to_owned(), state.epoch), ended);
         }
-        *state = PurposeState { epoch, alias: Alias::parse(alias).ok(), status };
+        // A new key is no answer to an objection.
+        (state.epoch, state.alias, state.status) = (epoch, Alias::parse(alias).ok(), status);
     }
 
     fn close(&mut self, purpose: &str, status: Status) {
@@ -230,6 +284,12 @@ impl Account {
             self.to_shred.insert((purpose.to_owned(), state.epoch), ended);
         }
         state.status = status;
+        state.restricted = None;
+    }
+
+    /// Whether an objection or a restriction to a purpose stands.
+    pub(crate) fn is_restricted(&self, purpose: &str) -> bool {
+        self.purposes.get(purpose).is_some_and(|state| state.restricted.is_some())
     }
 
     /// Milliseconds that surely passed since a system permission was last refused, by the stricter of two clocks.

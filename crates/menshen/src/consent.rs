@@ -11,7 +11,7 @@ use crate::core::{ANY_EPOCH, Core, Ledger};
 use crate::entry::{Shown, SubjectKnownBy, What};
 use crate::error::Error;
 use crate::identifier::IdentifierCache;
-use crate::sdk::Shared;
+use crate::sdk::{Closing, Shared};
 
 impl Core {
     /// A yes: the key first, then the entry that names it.
@@ -80,7 +80,7 @@ impl Core {
         self.domain(&shared.journal, purpose)?.ok_or(Error::KeyLost)
     }
 
-    fn opened(&mut self, purpose: &str) {
+    pub(crate) fn opened(&mut self, purpose: &str) {
         self.denied.remove(purpose);
         self.missing_keys.remove(purpose);
         self.unknown_keys.remove(purpose);
@@ -255,41 +255,70 @@ impl Core {
 
     /// A no that takes back a yes, or a first no. The gate is closed when this is called, whatever it returns.
     pub(crate) fn deny(&mut self, shared: &Shared, purpose: &str, denial: Refusal) -> Result<Vec<u64>, Error> {
-        self.close_in_memory(purpose);
-        let label = self.label(&shared.journal, purpose)?;
-        let any = Domain { account: self.account, purpose: label, epoch: ANY_EPOCH };
+        self.deny_all(shared, vec![(purpose.to_owned(), denial)], Vec::new())
+    }
+
+    /// One no or several, and what belongs to them, as one step: the ledger has all of it, or nothing.
+    pub(crate) fn deny_all(
+        &mut self,
+        shared: &Shared,
+        denials: Vec<(String, Refusal)>,
+        mut what: Vec<What>,
+    ) -> Result<Vec<u64>, Error> {
+        let any_of = |core: &Self, purpose: &str| -> Result<Domain, Error> {
+            let purpose = core.label(&shared.journal, purpose)?;
+            Ok(Domain { account: core.account, purpose, epoch: ANY_EPOCH })
+        };
+        for (purpose, _) in &denials {
+            self.close_in_memory(purpose, Closing::Withdrawn);
+        }
         if self.ledger != Ledger::Ready {
-            // Which epoch it is stands in the ledger, so the marker means whichever one lives.
-            let _ = shared.journal.mark_denied(&any);
+            // Which epochs they are stands in the ledger, so each marker means whichever one lives.
+            for (purpose, _) in &denials {
+                let _ = shared.journal.mark_denied(&any_of(self, purpose)?);
+            }
             self.load(shared)?;
         }
-        if let Err(error) = self.may_withdraw(purpose, &shared.clock.now()) {
-            self.opened(purpose);
-            let _ = shared.journal.clear_mark(&any);
-            return Err(error);
+        for (purpose, _) in &denials {
+            if let Err(error) = self.may_withdraw(purpose, &shared.clock.now()) {
+                self.opened(purpose);
+                let _ = shared.journal.clear_mark(&any_of(self, purpose)?);
+                return Err(error);
+            }
         }
-        let epoch = self.state.purposes.get(purpose).map_or(0, |state| state.epoch);
-        let domain = Domain { account: self.account, purpose: label, epoch };
-        let in_flight = self.exchanges.cancel(&domain);
-        // Its keys, and what is held for them, go from memory whatever follows.
-        shared.journal.close_domain(&domain);
-        // Where the marker cannot be written the entry may be; the gate is closed either way.
-        let marked = shared.journal.mark_denied(&domain).is_ok();
-        let mut what = self.erase_requests(shared, purpose)?;
-        what.push(match denial {
-            Refusal::Refused(shown) => What::Refused { purpose: purpose.to_owned(), epoch, shown },
-            Refusal::Withdrawn => What::Withdrawn { purpose: purpose.to_owned(), epoch },
-        });
+        let mut in_flight = Vec::new();
+        let mut ended = Vec::new();
+        let mut marked = true;
+        for (purpose, denial) in denials {
+            let any = any_of(self, &purpose)?;
+            let epoch = self.state.purposes.get(&purpose).map_or(0, |state| state.epoch);
+            let domain = Domain { epoch, ..any };
+            in_flight.extend(self.exchanges.cancel(&domain));
+            // Its keys, and what is held for them, go from memory whatever follows.
+            shared.journal.close_domain(&domain);
+            // Where the marker cannot be written the entry may be; the gate is closed either way.
+            marked &= shared.journal.mark_denied(&domain).is_ok();
+            what.extend(self.erase_requests(shared, &purpose)?);
+            what.push(match denial {
+                Refusal::Refused(shown) => What::Refused { purpose: purpose.clone(), epoch, shown },
+                Refusal::Withdrawn => What::Withdrawn { purpose: purpose.clone(), epoch },
+            });
+            ended.push((purpose, domain, any));
+        }
+        in_flight.sort_unstable();
+        in_flight.dedup();
         self.commit(shared, what)
             .map_err(|error| if marked { error } else { Error::Io { operation: "mark a denial" } })?;
-        self.opened(purpose);
-        self.close_domain(shared, purpose, epoch);
-        // The entry is the proof now, and the marker of the epoch stays until its key is gone. One that is not
-        // needed and stays is cleared at the next opening.
-        if !self.state.to_shred.contains_key(&(purpose.to_owned(), epoch)) {
-            let _ = shared.journal.clear_mark(&domain);
+        for (purpose, domain, any) in ended {
+            self.opened(&purpose);
+            self.close_domain(shared, &purpose, domain.epoch);
+            // The entry is the proof now, and the marker of the epoch stays until its key is gone. One that is not
+            // needed and stays is cleared at the next opening.
+            if !self.state.to_shred.contains_key(&(purpose, domain.epoch)) {
+                let _ = shared.journal.clear_mark(&domain);
+            }
+            let _ = shared.journal.clear_mark(&any);
         }
-        let _ = shared.journal.clear_mark(&any);
         Ok(in_flight)
     }
 
@@ -307,8 +336,8 @@ impl Core {
     }
 
     /// Closes a gate whatever follows, for as long as the store is open; only the ledger opens it again.
-    pub(crate) fn close_in_memory(&self, purpose: &str) {
-        self.denied.insert(purpose);
+    pub(crate) fn close_in_memory(&self, purpose: &str, closing: Closing) {
+        self.denied.insert(purpose, closing);
     }
 
     fn close_domain(&mut self, shared: &Shared, purpose: &str, epoch: u64) {
@@ -347,12 +376,20 @@ impl Core {
         let expired = shared.journal.expire()?;
         done.expired_segments = expired.segments;
         done.expired_records = expired.records;
-        for purpose in self.denied.all() {
-            match self.deny(shared, &purpose, Refusal::Withdrawn) {
+        for (purpose, closing) in self.denied.all() {
+            let denied = match closing {
+                Closing::Withdrawn => self.deny(shared, &purpose, Refusal::Withdrawn),
+                Closing::Restricted(by) => self.restrict(shared, &purpose, by).map(|(_, in_flight)| in_flight),
+            };
+            match denied {
                 // Only now it was known that a statute demands it.
                 Ok(_) | Err(Error::LegalDuty { .. }) => {}
                 Err(error) => return Err(error),
             }
+        }
+        // An objection that nobody answered in time is a withdrawal.
+        for purpose in self.unanswered_objections(shared.clock.now().wall_ms) {
+            self.deny(shared, &purpose, Refusal::Withdrawn)?;
         }
         Ok(done)
     }

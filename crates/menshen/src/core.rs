@@ -27,6 +27,8 @@ pub(crate) struct Look {
 
 pub(crate) struct Core {
     pub(crate) account: Label,
+    /// The app's own id of it, by which the controller knows the person; `None` for the guest.
+    pub(crate) known_as: Option<String>,
     pub(crate) ledger: Ledger,
     pub(crate) state: Account,
     /// The accepted policy; the app's own one before anything was accepted.
@@ -113,7 +115,7 @@ impl Pending {
     /// Whether what it takes away has ended at a moment, in milliseconds since 1970.
     fn is_effective(&self, at_ms: i64) -> bool {
         // The day starts when it starts in UTC. One that cannot be told has started: nothing stays open for it.
-        starts_ms(self.policy.document().effective_from.as_str()).is_none_or(|start| start <= at_ms)
+        self.policy.document().effective_from.start_ms().is_none_or(|start| start <= at_ms)
     }
 }
 
@@ -123,21 +125,15 @@ fn kept_policy(document: &str) -> Result<Policy, Error> {
     Policy::read_kept(document.as_bytes()).map_err(|_| Error::LedgerBroken { sequence: None })
 }
 
-/// The first moment of a day in UTC, in milliseconds since 1970. The day is written `2024-06-12`.
-fn starts_ms(day: &str) -> Option<i64> {
-    let month = menshen_policy::Month::parse(day.get(..7)?)?;
-    let days = day.get(8..)?.parse::<i64>().ok()?;
-    Some(month.start_ms().saturating_add((days - 1).saturating_mul(86_400_000)))
-}
-
 /// The epoch of a denial marker that was written before the ledger could be read.
 pub(crate) const ANY_EPOCH: u64 = u64::MAX;
 
 impl Core {
     /// Opens an account: reads its ledger if the key is there, else with every gate closed.
-    pub(crate) fn open(shared: &Shared, account: Label) -> Result<Self, Error> {
+    pub(crate) fn open(shared: &Shared, account: Label, known_as: Option<&str>) -> Result<Self, Error> {
         let mut core = Self {
             account,
+            known_as: known_as.map(str::to_owned),
             ledger: Ledger::KeyNotReady,
             state: Account::default(),
             policy: Arc::clone(&shared.bundled),

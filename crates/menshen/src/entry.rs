@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use menshen_journal::AnchoredHead;
-use menshen_policy::document::{ConsentKind, FieldForm, Giver, Identifier, IdentifierForm, LegalBasis, Permission};
+use menshen_policy::document::{
+    ConsentKind, FieldForm, Giver, Identifier, IdentifierForm, LegalBasis, Permission, Right,
+};
 use menshen_policy::{Identity, Terms};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +57,10 @@ pub(crate) enum What {
     Refused { purpose: String, epoch: u64, shown: Shown },
     /// A yes taken back.
     Withdrawn { purpose: String, epoch: u64 },
+    /// A purpose is used no more while an objection or a restriction stands. Nothing of it is destroyed.
+    Restricted { purpose: String, by: RestrictedBy, request: String },
+    /// The person took that back.
+    RestrictionLifted { purpose: String, shown: Shown },
     /// A denial that only a marker file witnesses. It shreds nothing.
     DeniedByMarker { purpose: String, epoch: u64 },
     /// A purpose that the accepted policy has no more.
@@ -81,6 +87,27 @@ pub(crate) enum What {
     EraseRequested { id: String, purpose: String, endpoint: String, url: String, pseudonym: String },
     /// The recipient confirmed.
     EraseAcknowledged { id: String },
+    /// The person uses a right. What it closes on the device stands in entries of its own.
+    RightRequested {
+        id: String,
+        right: Right,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        purpose: Option<String>,
+        /// The person's own words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// The last day on which an answer is in time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<String>,
+        policy: String,
+        /// What is to be sent, each by itself: two of them together would tell that both are of one person.
+        parts: Vec<RightPart>,
+        /// The ground on which the policy itself refuses it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
+    },
+    /// The controller confirmed that it has one part.
+    RightAcknowledged { part: String },
     /// An identifier was handed out in a form.
     IdentifierHanded { recipient: String, identifier: Identifier, form: IdentifierForm },
     /// A third-party SDK was started.
@@ -100,7 +127,11 @@ impl What {
     pub(crate) fn is_denial(&self) -> bool {
         matches!(
             self,
-            Self::Refused { .. } | Self::Withdrawn { .. } | Self::DeniedByMarker { .. } | Self::NoticeDeclined { .. }
+            Self::Refused { .. }
+                | Self::Withdrawn { .. }
+                | Self::Restricted { .. }
+                | Self::DeniedByMarker { .. }
+                | Self::NoticeDeclined { .. }
         )
     }
 }
@@ -149,6 +180,36 @@ pub(crate) struct Shown {
     pub(crate) locale: String,
     /// The SHA-256 of its texts, in lower-case hexadecimal.
     pub(crate) text: String,
+}
+
+/// What restricted a purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RestrictedBy {
+    /// An objection. Upheld, or unanswered when its answer is due, it is a withdrawal.
+    Objection,
+    /// The wish that the use stops while something is clarified.
+    Restriction,
+}
+
+/// One message of a request to the controller: whom it is about, by one name alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RightPart {
+    pub(crate) id: String,
+    #[serde(flatten)]
+    pub(crate) about: About,
+}
+
+/// By which name the controller knows the person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "about", rename_all = "kebab-case")]
+pub(crate) enum About {
+    /// The app's own id of the account.
+    Account { account: String },
+    /// A pseudonym under which records of a purpose went to this address.
+    Records { purpose: String, endpoint: String, url: String, pseudonym: String },
+    /// By none: nothing went out, and nobody is signed in.
+    Nobody,
 }
 
 /// How age and place became known.

@@ -12,8 +12,9 @@ pub(crate) struct Exchanges {
     pub(crate) uploads: BTreeMap<u64, InFlight>,
     pub(crate) deliveries: BTreeMap<u64, Delivering>,
     pub(crate) endpoints: BTreeMap<String, EndpointState>,
-    /// How long each request to erase rests, by its id. It never makes records of its endpoint wait.
-    pub(crate) erases: BTreeMap<String, Rest>,
+    /// How long each request to erase, and each part of another one, rests by its id. It never makes records of its
+    /// endpoint wait.
+    pub(crate) owed: BTreeMap<String, Rest>,
     /// Outbox items that the app could not deliver yet, and when to offer them again.
     pub(crate) resting: BTreeMap<RecordId, i64>,
 }
@@ -28,7 +29,13 @@ pub(crate) struct InFlight {
 
 pub(crate) enum Payload {
     Records(Vec<(RecordId, Domain)>, Encoding),
-    Erase { id: String },
+    Erase {
+        id: String,
+    },
+    /// A part of a request of the person.
+    Right {
+        part: String,
+    },
 }
 
 /// An outbox item that is with the app's own sender.
@@ -93,7 +100,7 @@ impl Exchanges {
             uploads: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             endpoints: BTreeMap::new(),
-            erases: BTreeMap::new(),
+            owed: BTreeMap::new(),
             resting: BTreeMap::new(),
         })
     }
@@ -110,7 +117,7 @@ impl Exchanges {
             .filter(|upload| upload.endpoint == endpoint)
             .flat_map(|upload| match &upload.what {
                 Payload::Records(records, _) => records.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
-                Payload::Erase { .. } => Vec::new(),
+                Payload::Erase { .. } | Payload::Right { .. } => Vec::new(),
             })
             .collect()
     }

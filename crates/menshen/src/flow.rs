@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::next::{Asked, Goal, Inquiry, Next};
 use crate::platform::PermissionState;
 use crate::prompt::{Offer, Prompt, PromptKind};
+use crate::rights::{Exercised, RightRequest};
 use crate::session::Session;
 use crate::step::{Answer, Outcome, Screen, Step, Trigger};
 
@@ -26,6 +27,8 @@ pub struct Flow {
     /// What this flow has already asked; nothing is asked twice in one flow.
     asked: BTreeSet<Asked>,
     asks_again: Vec<String>,
+    /// What came of using a right.
+    exercised: Option<Exercised>,
     /// The policies under which the step was computed: an answer to another text does not count.
     shown_under: String,
 }
@@ -47,6 +50,10 @@ impl Flow {
         Self::start(session, Goal::Purpose { purpose: purpose.to_owned() })
     }
 
+    pub(crate) fn exercise(session: Session, request: RightRequest) -> Result<Self, Error> {
+        Self::start(session, Goal::Right { request })
+    }
+
     fn start(session: Session, goal: Goal) -> Result<Self, Error> {
         let mut flow = Self {
             session,
@@ -54,6 +61,7 @@ impl Flow {
             step: Step::AskSubject,
             asked: BTreeSet::new(),
             asks_again: Vec::new(),
+            exercised: None,
             shown_under: String::new(),
         };
         flow.advance()?;
@@ -179,12 +187,21 @@ impl Flow {
                     self.session.with_core(|core, shared| core.answer_changed_policy(shared, yes, shown))?;
                 self.asked.insert(Asked::ChangedPolicy);
             }
+            PromptKind::Right => {
+                self.asked.insert(Asked::Right);
+                if yes {
+                    self.carry_out()?;
+                }
+            }
             PromptKind::Purpose | PromptKind::SeparateConsent => {
                 let Some(purpose) = prompt.purpose.clone() else {
                     return Err(Error::Internal { what: "a prompt without its purpose" });
                 };
                 self.session.with_core(|core, shared| {
                     if yes {
+                        if !core.answers_restriction(shared, &purpose, &shown)? {
+                            return Ok(());
+                        }
                         // A prompt of its own is no weaker than a separate consent, and as strong as what was needed.
                         let needed = core.kind_needed(&purpose, &shared.clock.now());
                         let kind = if prompt.kind == PromptKind::Purpose { ConsentKind::General } else { needed };
@@ -210,7 +227,21 @@ impl Flow {
         })
     }
 
+    fn carry_out(&mut self) -> Result<(), Error> {
+        if let Goal::Right { request } = &self.goal {
+            self.exercised = Some(self.session.carry_out(request)?);
+        }
+        Ok(())
+    }
+
     fn advance(&mut self) -> Result<(), Error> {
+        if matches!(&self.goal, Goal::Right { request } if !request.offers_copy())
+            && !self.asked.contains(&Asked::Right)
+        {
+            // A right whose use destroys nothing needs no second yes.
+            self.carry_out()?;
+            self.asked.insert(Asked::Right);
+        }
         let goal = self.goal.clone();
         let asked = &self.asked;
         let next = self.session.with_core(|core, shared| {
@@ -236,7 +267,10 @@ impl Flow {
             Next::Denied(denial) => Step::Done(Outcome::Denied(denial)),
             Next::Open => match &self.goal {
                 Goal::Feature { feature, .. } => Step::Done(Outcome::Allowed(self.session.permit(feature))),
-                _ => Step::Done(Outcome::Finished { asks_again: std::mem::take(&mut self.asks_again) }),
+                _ => Step::Done(match self.exercised.take() {
+                    Some(exercised) => Outcome::Exercised(exercised),
+                    None => Outcome::Finished { asks_again: std::mem::take(&mut self.asks_again) },
+                }),
             },
         };
         Ok(())

@@ -12,6 +12,7 @@ use crate::denial::{Denial, DenialBuilder, Remedy};
 use crate::error::Error;
 use crate::in_force::InForce;
 use crate::platform::PermissionState;
+use crate::sdk::Closing;
 
 /// The answer about one purpose. It says nothing about system permissions.
 pub(crate) struct Gate<'a> {
@@ -29,6 +30,8 @@ pub(crate) enum Closed<'a> {
     EndedByPolicy,
     /// A no holds, whatever the legal basis.
     Withdrawn,
+    /// An objection holds that the ledger does not have yet.
+    Restricted,
     /// Its key cannot be looked up.
     KeyNotReady,
     /// Its key is gone, or was never made for this account.
@@ -84,7 +87,7 @@ impl Core {
             age: self.state.subject.age,
             notice_agreed: self.state.notice_agreed(),
             consent,
-            restricted: false,
+            restricted: self.state.is_restricted(id),
             now_ms: now.wall_ms,
         })
     }
@@ -109,8 +112,10 @@ impl Core {
         if !self.in_force(now).has_purpose(id) {
             return Some(Closed::EndedByPolicy);
         }
-        if self.denied.contains(id) {
-            return Some(Closed::Withdrawn);
+        match self.denied.of(id) {
+            Some(Closing::Withdrawn) => return Some(Closed::Withdrawn),
+            Some(Closing::Restricted(_)) => return Some(Closed::Restricted),
+            None => {}
         }
         // A no holds on every legal basis but a legal duty; only consent weighs it among its own reasons.
         let weighs =
@@ -144,7 +149,11 @@ impl Core {
 
     /// Why everything is closed.
     pub(crate) fn closed_whole(&self) -> Option<(&'static str, Remedy)> {
-        if self.signed_out { Some(("signed-out", Remedy::Nothing)) } else { self.ledger.closed() }
+        match self {
+            Self { signed_out: true, .. } => Some(("signed-out", Remedy::Nothing)),
+            Self { state, .. } if state.closed => Some(("account-closed", Remedy::Nothing)),
+            _ => self.ledger.closed(),
+        }
     }
 
     /// What makes a purpose of the accepted version lawful where the person lives.
@@ -202,6 +211,7 @@ impl Core {
             Closed::Session { code, remedy } => build.build(code, *remedy),
             Closed::EndedByPolicy => build.build("ended-by-policy", Remedy::Nothing),
             Closed::Withdrawn => build.build("consent-withdrawn", Remedy::Settings),
+            Closed::Restricted => build.build("restricted", Remedy::Settings),
             Closed::KeyNotReady => build.build("key-not-ready", Remedy::Wait),
             Closed::KeyMissing => build.build("key-missing", Remedy::Request),
             Closed::Decided { decision, by, purpose } => self.explain(decision, by, *purpose, build),

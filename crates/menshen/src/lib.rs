@@ -39,6 +39,8 @@ mod outbox;
 mod platform;
 mod prompt;
 mod record;
+mod restriction;
+mod rights;
 mod sdk;
 mod sealed;
 mod session;
@@ -63,7 +65,7 @@ pub use menshen_journal::{
     OpenReport, Randomness, SystemClock, SystemRandomness,
 };
 pub use menshen_policy as policy;
-pub use menshen_policy::document::{IdentifierForm, SdkStart};
+pub use menshen_policy::document::{IdentifierForm, Right, SdkStart};
 pub use menshen_policy::{Document, Errors, Identity, PackIdentity, Policy, PolicyError};
 pub use outbox::{Delivery, DeliveryResult, MAX_ITEM_BYTES, Put};
 pub use platform::{
@@ -71,11 +73,12 @@ pub use platform::{
 };
 pub use prompt::{Offer, Particular, Prompt, PromptKind};
 pub use record::{Counts, Fields, MAX_EVENT_BYTES, Recorded, Value};
+pub use rights::{Exercised, OfferedRight, RightRecord, RightRequest, RightState};
 pub use sdk::{Menshen, Store};
 pub use session::{PurposeState, Session, Withdrawal};
 pub use snapshot::Snapshot;
 pub use step::{Answer, Outcome, Screen, Step, Trigger};
-pub use texts::Label;
+pub use texts::{Label, Letter};
 #[cfg(feature = "reqwest")]
 pub use transport::{Transport, TransportError};
 pub use upload::UploadOutcome;

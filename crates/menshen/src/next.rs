@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::gate::Closed;
 use crate::platform::PermissionState;
 use crate::prompt::{Offer, Prompt};
+use crate::rights::RightRequest;
 use crate::step::{Step, Trigger};
 
 /// What a flow is for.
@@ -22,6 +23,7 @@ pub(crate) enum Goal {
     FirstLaunch,
     ChangedPolicy,
     Purpose { purpose: String },
+    Right { request: RightRequest },
 }
 
 /// What follows.
@@ -46,6 +48,7 @@ pub(crate) enum Asked {
     Notice,
     Subject,
     ChangedPolicy,
+    Right,
     Permission(Permission),
     /// By its id.
     Purpose(String),
@@ -66,6 +69,10 @@ impl Inquiry<'_> {
             Goal::FirstLaunch => self.for_first_launch(),
             Goal::ChangedPolicy => self.for_changed_policy(),
             Goal::Purpose { purpose } => self.for_purpose(purpose),
+            Goal::Right { request } if request.offers_copy() && !self.asked.contains(&Asked::Right) => {
+                Ok(Next::Step(Step::Show(Prompt::right(self.core, request))))
+            }
+            Goal::Right { .. } => Ok(Next::Open),
         }
     }
 
@@ -205,6 +212,10 @@ impl Inquiry<'_> {
         Ok(Asking::Prompt)
     }
 
+    fn asked_for(&self, purpose: &str) -> bool {
+        self.asked.contains(&Asked::Purpose(purpose.to_owned()))
+    }
+
     fn purpose_prompt(&self, purpose: &str, refused: Option<&Text>, permissions: &[(Permission, &Text)]) -> Next {
         let core = self.core;
         match core.policy.purpose(purpose) {
@@ -230,6 +241,10 @@ impl Inquiry<'_> {
             Asking::Open => Next::Open,
             Asking::Subject => Next::Step(Step::AskSubject),
             Asking::Notice => Next::Step(Step::Show(Prompt::notice(core, &core.policy))),
+            // In the settings an objection can be taken back, by the same yes as a withdrawal.
+            Asking::Denied(denial) if denial.code == "restricted" && !self.asked_for(purpose) => {
+                self.purpose_prompt(purpose, None, &[])
+            }
             Asking::Denied(denial) => Next::Denied(denial),
             Asking::Prompt => self.purpose_prompt(purpose, None, &[]),
         })

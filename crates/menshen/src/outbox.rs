@@ -127,7 +127,9 @@ impl Session {
     pub fn delivery_finished(&self, id: u64, result: DeliveryResult) -> Result<(), Error> {
         self.work(|core, shared| {
             let delivering = core.exchanges.deliveries.remove(&id).ok_or(Error::UnknownExchange { id })?;
-            if delivering.cancelled {
+            let purpose = shared.journal.label_name(delivering.domain.purpose).unwrap_or_default();
+            // What was withdrawn meanwhile is gone; what was only restricted has arrived or has not.
+            if delivering.cancelled && core.domain(&shared.journal, &purpose)? != Some(delivering.domain) {
                 return Ok(());
             }
             let outbox = outbox_label(shared)?;

@@ -7,6 +7,7 @@ use ring::digest::{SHA256, digest};
 
 use crate::core::{Core, Pending};
 use crate::entry::Shown;
+use crate::rights::RightRequest;
 use crate::texts::{self, Label};
 
 /// A question to the person. It is answered with [`Answer::Yes`](crate::Answer::Yes) or
@@ -45,6 +46,9 @@ pub enum PromptKind {
     SeparateConsent,
     /// Agreement to a changed policy.
     ChangedPolicy,
+    /// The use of a right that destroys something. The screen offers a copy first
+    /// ([`Session::copy_html`](crate::Session::copy_html)).
+    Right,
 }
 
 /// One labelled line of a prompt.
@@ -148,6 +152,33 @@ impl Prompt {
             source: document.notice.source.to_string(),
             yes: Label::Agree,
             no: Label::Decline,
+        }
+    }
+
+    pub(crate) fn right(core: &Core, request: &RightRequest) -> Self {
+        let words = texts::right_prompt(core.locale(), request.right());
+        let statutory = core.policy.purposes().filter(|(_, id, _)| core.is_statutory(id.as_str()));
+        let stays = statutory.map(|(_, _, purpose)| {
+            let statute = purpose.statute.as_deref().unwrap_or_default();
+            Particular { label: words.stays.to_owned(), text: format!("{} ({statute})", core.local(&purpose.name)) }
+        });
+        let copy = Particular { label: words.copy_label.to_owned(), text: words.copy.to_owned() };
+        Self {
+            kind: PromptKind::Right,
+            purpose: None,
+            locale: core.locale().to_owned(),
+            title: words.title.to_owned(),
+            body: words.body.to_owned(),
+            particulars: std::iter::once(copy).chain(stays).collect(),
+            source: core
+                .policy
+                .document()
+                .rights
+                .get(&request.right())
+                .map(|terms| terms.source.to_string())
+                .unwrap_or_default(),
+            yes: Label::Proceed,
+            no: Label::Cancel,
         }
     }
 

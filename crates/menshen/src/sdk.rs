@@ -1,6 +1,6 @@
 //! Opening: one policy, one store, one key provider, one platform.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,7 @@ use menshen_journal::{
 use menshen_policy::Policy;
 use ring::digest::{Context, SHA256};
 
+use crate::entry::RestrictedBy;
 use crate::error::Error;
 use crate::platform::Platform;
 use crate::prompt::hex;
@@ -139,26 +140,39 @@ pub(crate) struct Shared {
 
 /// Purposes of one account that were denied, until its ledger says so too. They outlive the session that took them.
 #[derive(Clone, Default)]
-pub(crate) struct Denied(Arc<Mutex<BTreeSet<String>>>);
+pub(crate) struct Denied(Arc<Mutex<BTreeMap<String, Closing>>>);
+
+/// What a denial is to become in the ledger. Of two the greater counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Closing {
+    Restricted(RestrictedBy),
+    Withdrawn,
+}
 
 impl Denied {
-    fn purposes(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn purposes(&self) -> MutexGuard<'_, BTreeMap<String, Closing>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn contains(&self, purpose: &str) -> bool {
-        self.purposes().contains(purpose)
+    pub(crate) fn of(&self, purpose: &str) -> Option<Closing> {
+        self.purposes().get(purpose).copied()
     }
 
-    pub(crate) fn insert(&self, purpose: &str) {
-        self.purposes().insert(purpose.to_owned());
+    pub(crate) fn contains(&self, purpose: &str) -> bool {
+        self.of(purpose).is_some()
+    }
+
+    pub(crate) fn insert(&self, purpose: &str, closing: Closing) {
+        let mut purposes = self.purposes();
+        let kept = purposes.entry(purpose.to_owned()).or_insert(closing);
+        *kept = closing.max(*kept);
     }
 
     pub(crate) fn remove(&self, purpose: &str) {
         self.purposes().remove(purpose);
     }
 
-    pub(crate) fn all(&self) -> BTreeSet<String> {
+    pub(crate) fn all(&self) -> BTreeMap<String, Closing> {
         self.purposes().clone()
     }
 }
@@ -253,7 +267,7 @@ impl Menshen {
     /// # Errors
     /// The store failed. A key store that is not ready is no error: every gate is closed until it is.
     pub fn guest(&self) -> Result<Session, Error> {
-        self.session_of("guest")
+        self.session_of("guest", None)
     }
 
     /// The session of an account, signed in. The name is the app's own opaque id; it should not be a phone number or an
@@ -265,10 +279,10 @@ impl Menshen {
         let mut context = Context::new(&SHA256);
         context.update(&self.shared.journal.store_id());
         context.update(account.as_bytes());
-        self.session_of(&format!("account-{}", hex(context.finish().as_ref())))
+        self.session_of(&format!("account-{}", hex(context.finish().as_ref())), Some(account))
     }
 
-    fn session_of(&self, name: &str) -> Result<Session, Error> {
+    fn session_of(&self, name: &str, known_as: Option<&str>) -> Result<Session, Error> {
         let account = self.shared.journal.label(LabelKind::Account, name)?;
         let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let session = match sessions.get(&account).and_then(WeakSession::upgrade) {
@@ -278,7 +292,7 @@ impl Menshen {
                 session
             }
             None => {
-                let session = Session::open(Arc::clone(&self.shared), account)?;
+                let session = Session::open(Arc::clone(&self.shared), account, known_as)?;
                 sessions.insert(account, session.downgrade());
                 session
             }

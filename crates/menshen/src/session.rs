@@ -22,7 +22,7 @@ use crate::feature_use::Permit;
 use crate::flow::Flow;
 use crate::identifier::IdentifierCache;
 use crate::platform::ChangeListener;
-use crate::sdk::Shared;
+use crate::sdk::{Closing, Shared};
 use crate::snapshot::Snapshot;
 use crate::step::Trigger;
 
@@ -100,8 +100,8 @@ pub struct PurposeState {
 }
 
 impl Session {
-    pub(crate) fn open(shared: Arc<Shared>, account: Label) -> Result<Self, Error> {
-        let core = Core::open(&shared, account)?;
+    pub(crate) fn open(shared: Arc<Shared>, account: Label, known_as: Option<&str>) -> Result<Self, Error> {
+        let core = Core::open(&shared, account, known_as)?;
         let closed = Snapshot::closed(core.identity());
         let session = Self {
             inner: Arc::new(Inner {
@@ -150,7 +150,7 @@ impl Session {
     }
 
     /// As [`Session::with_core`], without a look at the platform: what closes something waits for no host.
-    fn change<T>(&self, act: impl FnOnce(&mut Core, &Shared) -> T) -> T {
+    pub(crate) fn change<T>(&self, act: impl FnOnce(&mut Core, &Shared) -> T) -> T {
         let mut core = self.lock();
         let result = act(&mut core, &self.inner.shared);
         let changed = self.swap_snapshot(&mut core);
@@ -359,7 +359,7 @@ impl Session {
                 return Err(core.unknown("purpose", purpose, |policy| policy.purpose(purpose).is_some()));
             }
             core.may_withdraw(purpose, &shared.clock.now())?;
-            core.close_in_memory(purpose);
+            core.close_in_memory(purpose, Closing::Withdrawn);
             Ok(())
         })?;
         // The gate and the snapshot are closed; now the evidence.
@@ -533,7 +533,7 @@ impl Session {
     }
 
     /// Waits until no other thread is between its look at a gate and the start that followed from it.
-    fn wait_for_switches(&self) {
+    pub(crate) fn wait_for_switches(&self) {
         let this = thread::current().id();
         let turner = self.inner.turner.lock().unwrap_or_else(PoisonError::into_inner);
         let is_another = |turner: &mut Option<ThreadId>| turner.is_some_and(|turner| turner != this);

@@ -8,6 +8,7 @@ use crate::denial::Denial;
 use crate::feature_use::Permit;
 use crate::platform::PermissionState;
 use crate::prompt::{Offer, Prompt};
+use crate::rights::Exercised;
 
 /// Whether the person tapped for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,11 +102,13 @@ pub enum Outcome {
     Allowed(Permit),
     /// It is not, and why.
     Denied(Denial),
-    /// The first-launch or changed-policy flow is through.
+    /// The first-launch, changed-policy or settings flow is through, or the person did not use the right after all.
     Finished {
         /// Purposes that ask again because the accepted version added something to them.
         asks_again: Vec<String>,
     },
+    /// A right was used.
+    Exercised(Exercised),
 }
 
 /// Performs the steps of a flow for a person.

@@ -1,6 +1,9 @@
 //! The library's own sentences, in English and both scripts of Chinese. A policy's texts come from the policy.
 
 use menshen_policy::Month;
+use menshen_policy::document::Right;
+
+use crate::rights::RightState;
 
 /// The languages that the library speaks itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,10 @@ pub enum Label {
     Confirm,
     /// They are not.
     Correct,
+    /// Use a right.
+    Proceed,
+    /// Do not.
+    Cancel,
 }
 
 impl Label {
@@ -58,6 +65,8 @@ impl Label {
             Self::RefuseAll => ("Refuse all", "全部拒绝", "全部拒絕"),
             Self::Confirm => ("This is right", "正确", "正確"),
             Self::Correct => ("Change it", "修改", "修改"),
+            Self::Proceed => ("Go ahead", "继续", "繼續"),
+            Self::Cancel => ("Cancel", "取消", "取消"),
         };
         pick(locale, english, simplified, traditional)
     }
@@ -195,6 +204,11 @@ pub(crate) fn denial(locale: &str, code: &str, name: &str, until_ms: Option<i64>
             "您已退出登录，因此{name}未启用。",
             "您已登出，因此{name}未啟用。",
         ),
+        "account-closed" => (
+            "{name} is off because this account was closed.",
+            "此账号已注销，因此{name}未启用。",
+            "此帳號已註銷，因此{name}未啟用。",
+        ),
         "key-not-ready" => (
             "{name} is off until the device is unlocked.",
             "设备解锁之前，{name}不会启用。",
@@ -253,6 +267,170 @@ pub(crate) fn prompt_words(locale: &str) -> PromptWords {
 /// Names in a row.
 pub(crate) fn list<'a>(locale: &str, names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(pick(locale, ", ", "、", "、"))
+}
+
+/// The name of a right as it stands in a sentence.
+fn right_name(locale: &str, right: Right) -> &'static str {
+    let (english, simplified, traditional) = match right {
+        Right::Access => ("access to my data", "查阅个人信息", "查閱個人資料"),
+        Right::Report => ("a report of what is collected", "获取收集情况报告", "取得蒐集情況報告"),
+        Right::Copy => ("a copy of my data", "复制个人信息", "複製個人資料"),
+        Right::Portability => ("my data in a portable form", "转移个人信息", "轉移個人資料"),
+        Right::Correct => ("a correction of my data", "更正个人信息", "更正個人資料"),
+        Right::Delete => ("deletion of my data", "删除个人信息", "刪除個人資料"),
+        Right::Restrict => ("a restriction of use", "限制处理", "限制處理"),
+        Right::Object => ("an objection", "拒绝处理", "反對處理"),
+        Right::Withdraw => ("withdrawal of my consents", "撤回同意", "撤回同意"),
+        Right::RefuseMarketing => ("no direct marketing", "拒绝营销", "拒絕行銷"),
+        Right::RefuseSale => ("no sale or sharing of my data", "拒绝出售或共享", "拒絕出售或分享"),
+        Right::HumanReview => ("a review by a person", "人工复核", "人工覆核"),
+        Right::CloseAccount => ("closing my account", "注销账号", "註銷帳號"),
+        Right::DisclosureRecords => ("the records of disclosures", "查阅披露记录", "查閱揭露紀錄"),
+        Right::EqualTreatment => ("equal treatment", "平等对待", "平等對待"),
+        Right::Complain => ("a complaint", "投诉", "投訴"),
+        _ => ("a right", "行使权利", "行使權利"),
+    };
+    pick(locale, english, simplified, traditional)
+}
+
+/// How a request stands, in a sentence.
+pub(crate) fn right_state(
+    locale: &str,
+    right: Right,
+    state: RightState,
+    due: Option<&str>,
+    is_overdue: bool,
+) -> String {
+    let (english, simplified, traditional) = match (state, due) {
+        (RightState::Waiting, _) => (
+            "Your request ({right}) is not sent yet; uninstalling the app loses it.",
+            "您的请求（{right}）尚未发送；卸载应用会使其丢失。",
+            "您的請求（{right}）尚未送出；解除安裝會使其遺失。",
+        ),
+        (_, Some(_)) if is_overdue => (
+            "Your request ({right}) was received, and its answer was due by {due}.",
+            "您的请求（{right}）已送达，应于 {due} 前答复，现已逾期。",
+            "您的請求（{right}）已送達，應於 {due} 前答覆，現已逾期。",
+        ),
+        (_, Some(_)) => (
+            "Your request ({right}) was received. The answer is due by {due}.",
+            "您的请求（{right}）已送达，应于 {due} 前答复。",
+            "您的請求（{right}）已送達，應於 {due} 前答覆。",
+        ),
+        (_, None) => {
+            ("Your request ({right}) was received.", "您的请求（{right}）已送达。", "您的請求（{right}）已送達。")
+        }
+    };
+    let sentence = pick(locale, english, simplified, traditional);
+    sentence.replace("{right}", right_name(locale, right)).replace("{due}", due.unwrap_or_default())
+}
+
+/// That a right is refused, with the ground.
+pub(crate) fn right_refused(locale: &str, right: Right, ground: &str) -> String {
+    let sentence = pick(
+        locale,
+        "Your request ({right}) is refused: {ground}",
+        "您的请求（{right}）被拒绝：{ground}",
+        "您的請求（{right}）被拒絕：{ground}",
+    );
+    sentence.replace("{right}", right_name(locale, right)).replace("{ground}", ground)
+}
+
+/// The words of the prompt before a right that destroys something is used.
+pub(crate) struct RightWords {
+    pub(crate) title: &'static str,
+    pub(crate) body: &'static str,
+    pub(crate) copy_label: &'static str,
+    pub(crate) copy: &'static str,
+    pub(crate) stays: &'static str,
+}
+
+pub(crate) fn right_prompt(locale: &str, right: Right) -> RightWords {
+    let word = |e, s, t| pick(locale, e, s, t);
+    let (title, body) = match right {
+        Right::Delete => (
+            word("Delete my data", "删除我的个人信息", "刪除我的個人資料"),
+            word(
+                "What this device keeps is destroyed, and everyone who received it is asked to erase it. This cannot be undone.",
+                "本设备上保存的信息将被销毁，并要求所有接收方删除。此操作无法撤销。",
+                "本裝置上保存的資料將被銷毀，並要求所有接收方刪除。此操作無法復原。",
+            ),
+        ),
+        Right::CloseAccount => (
+            word("Close my account", "注销我的账号", "註銷我的帳號"),
+            word(
+                "What this device keeps of the account is destroyed, and the account is closed for good.",
+                "本设备上保存的该账号信息将被销毁，账号将被永久注销。",
+                "本裝置上保存的該帳號資料將被銷毀，帳號將被永久註銷。",
+            ),
+        ),
+        _ => (
+            word("Withdraw all consents", "撤回全部同意", "撤回全部同意"),
+            word(
+                "Every consent ends, and what is kept under them on this device is destroyed. What was done before stays lawful.",
+                "所有同意将被撤回，本设备上据此保存的信息将被销毁。撤回前的处理仍然合法。",
+                "所有同意將被撤回，本裝置上據此保存的資料將被銷毀。撤回前的處理仍然合法。",
+            ),
+        ),
+    };
+    RightWords {
+        title,
+        body,
+        copy_label: word("A copy first", "先保留副本", "先保留副本"),
+        copy: word(
+            "You can save a copy of everything that this device keeps before it is destroyed.",
+            "在销毁之前，您可以保存本设备上全部信息的副本。",
+            "在銷毀之前，您可以保存本裝置上全部資料的副本。",
+        ),
+        stays: word("Stays, because a law demands it", "依法必须保留", "依法必須保留"),
+    }
+}
+
+/// A ready text for the controller, in case a request cannot be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// How to reach the controller, as the policy says it.
+    pub to: String,
+    /// The text.
+    pub body: String,
+}
+
+/// What stands in a letter.
+pub(crate) struct Request<'a> {
+    pub(crate) right: Right,
+    pub(crate) controller: &'a str,
+    pub(crate) contact: &'a str,
+    pub(crate) policy: &'a str,
+    pub(crate) version: &'a str,
+    pub(crate) number: &'a str,
+    pub(crate) account: Option<&'a str>,
+    pub(crate) purpose: Option<&'a str>,
+    pub(crate) words: Option<&'a str>,
+    pub(crate) due: Option<&'a str>,
+}
+
+pub(crate) fn letter(locale: &str, request: &Request<'_>) -> Letter {
+    let word = |e, s, t| pick(locale, e, s, t);
+    let right = right_name(locale, request.right);
+    let lines = [
+        Some((word("To", "致", "致"), request.controller)),
+        Some((word("I ask for", "请求事项", "請求事項"), right)),
+        request.purpose.map(|purpose| (word("Purpose", "处理目的", "處理目的"), purpose)),
+        request.words.map(|words| (word("In my words", "说明", "說明"), words)),
+        request.account.map(|account| (word("Account", "账号", "帳號"), account)),
+        request.due.map(|due| (word("Answer due by", "答复期限", "答覆期限"), due)),
+        Some((word("Request", "请求编号", "請求編號"), request.number)),
+    ];
+    let colon = if language(locale) == Language::English { ": " } else { "：" };
+    let mut body: Vec<String> =
+        lines.into_iter().flatten().map(|(label, text)| format!("{label}{colon}{text}")).collect();
+    body.push(format!(
+        "{}{colon}{} {}",
+        word("Privacy policy", "隐私政策", "隱私權政策"),
+        request.policy,
+        request.version
+    ));
+    Letter { to: request.contact.to_owned(), body: body.join("\n") }
 }
 
 /// Where a consent is withdrawn, for a receipt.
@@ -314,6 +492,7 @@ mod tests {
         "identifier-unavailable",
         "never-started",
         "signed-out",
+        "account-closed",
         "key-not-ready",
         "key-missing",
         "account-key-lost",

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use menshen_journal::{Domain, LabelKind, Lane, Now, RecordId};
-use menshen_policy::document::{Encoding, Endpoint};
+use menshen_policy::document::{Encoding, Endpoint, Right};
 use serde::Serialize;
 
-use crate::account::Erase;
+use crate::account::{Erase, UsedRight};
 use crate::batch::Batch;
 use crate::core::Core;
-use crate::entry::What;
+use crate::entry::{About, What};
 use crate::error::Error;
 use crate::exchange::{TransportReply, UploadRequest};
 use crate::exchange_state::{InFlight, Payload};
@@ -57,9 +57,26 @@ struct EraseBody<'a> {
     policy: &'a str,
 }
 
+#[derive(Serialize)]
+struct RightBody<'a> {
+    r#type: &'static str,
+    right: Right,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pseudonym: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<&'a str>,
+    policy: &'a str,
+}
+
 impl Session {
-    /// The next upload that is allowed and due, or `None`. Requests to erase come first; one that fails rests by
-    /// itself and holds up no records.
+    /// The next upload that is allowed and due, or `None`. Requests to erase come first, then what the person
+    /// demands; one that fails rests by itself and holds up no records.
     ///
     /// # Errors
     /// The store failed.
@@ -67,7 +84,7 @@ impl Session {
         self.work(|core, shared| {
             core.load(shared)?;
             let now = shared.clock.now();
-            if let Some(upload) = next_erase(core, &now)? {
+            if let Some(upload) = next_owed(core, &now)? {
                 return Ok(Some(upload));
             }
             let endpoints: Vec<(String, Endpoint)> =
@@ -81,14 +98,14 @@ impl Session {
         })
     }
 
-    /// When the next upload may be due, in milliseconds since 1970, if an endpoint or a request to erase is resting.
+    /// When the next upload may be due, in milliseconds since 1970, if an endpoint or something owed to the person is resting.
     #[must_use]
     pub fn next_upload_at(&self) -> Option<i64> {
         self.read(|core, shared| {
             let now = shared.clock.now().wall_ms;
             let endpoints = core.exchanges.endpoints.values().map(|endpoint| endpoint.rest.not_before_ms);
-            let erases = core.exchanges.erases.values().map(|rest| rest.not_before_ms);
-            endpoints.chain(erases).filter(|at| *at > now).min()
+            let owed = core.exchanges.owed.values().map(|rest| rest.not_before_ms);
+            endpoints.chain(owed).filter(|at| *at > now).min()
         })
     }
 
@@ -123,34 +140,92 @@ impl Session {
     }
 }
 
-fn next_erase(core: &mut Core, now: &Now) -> Result<Option<UploadRequest>, Error> {
-    let under_way: Vec<String> = core
+/// What is owed to the person: requests to erase first, then what they demand.
+fn next_owed(core: &mut Core, now: &Now) -> Result<Option<UploadRequest>, Error> {
+    let Some((id, owed)) = due(core, now) else { return Ok(None) };
+    let id = id.to_owned();
+    let (url, what, body) = match owed {
+        Owed::Erase(Erase { purpose, to }) => {
+            let body =
+                EraseBody { r#type: "erase", purpose, pseudonyms: [&to.pseudonym], policy: core.policy.hash() };
+            (format!("{}/erase", to.url.trim_end_matches('/')), Payload::Erase { id: id.clone() }, to_json(&body)?)
+        }
+        Owed::Right { used, about, url, .. } => {
+            let (account, pseudonym, purpose) = match about {
+                About::Account { account } => (Some(account.as_str()), None, used.purpose.as_deref()),
+                About::Records { pseudonym, purpose, .. } => (None, Some(pseudonym.as_str()), Some(purpose.as_str())),
+                About::Nobody => (None, None, used.purpose.as_deref()),
+            };
+            let body = RightBody {
+                r#type: "right",
+                right: used.right,
+                account,
+                pseudonym,
+                purpose,
+                text: used.text.as_deref(),
+                due: used.due.as_deref(),
+                policy: &used.policy,
+            };
+            (format!("{}/rights", url.trim_end_matches('/')), Payload::Right { part: id.clone() }, to_json(&body)?)
+        }
+    };
+    let endpoint = owed.endpoint().to_owned();
+    let number = core.exchanges.next_id();
+    core.exchanges.uploads.insert(number, InFlight { endpoint, what, cancelled: false });
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned()), ("idempotency-key".to_owned(), id)];
+    Ok(Some(UploadRequest { id: number, url, headers, body }))
+}
+
+/// Something that waits to be sent for the person.
+#[derive(Clone, Copy)]
+enum Owed<'a> {
+    Erase(&'a Erase),
+    Right { used: &'a UsedRight, about: &'a About, endpoint: &'a str, url: &'a str },
+}
+
+impl<'a> Owed<'a> {
+    fn endpoint(self) -> &'a str {
+        match self {
+            Self::Erase(erase) => &erase.to.endpoint,
+            Self::Right { endpoint, .. } => endpoint,
+        }
+    }
+}
+
+/// The next thing owed that is not under way and does not rest, with its id.
+fn due<'a>(core: &'a Core, now: &Now) -> Option<(&'a str, Owed<'a>)> {
+    let under_way: Vec<&str> = core
         .exchanges
         .uploads
         .values()
         .filter_map(|upload| match &upload.what {
-            Payload::Erase { id } => Some(id.clone()),
+            Payload::Erase { id } | Payload::Right { part: id } => Some(id.as_str()),
             Payload::Records(..) => None,
         })
         .collect();
-    let due = core.state.erases.iter().find(|(id, erase)| {
-        let endpoint = core.exchanges.endpoints.get(&erase.to.endpoint).map(|endpoint| &endpoint.rest);
-        let mut rests = endpoint.into_iter().chain(core.exchanges.erases.get(*id));
+    let erases = core.state.erases.iter().map(|(id, erase)| (id.as_str(), Owed::Erase(erase)));
+    let makers = core.policy.makers_endpoint().map(|(id, endpoint)| (id.as_str(), endpoint.url.as_str()));
+    let rights = core.state.rights.values().flat_map(|used| {
+        used.unconfirmed.iter().filter_map(move |part| {
+            let (endpoint, url) = match &part.about {
+                About::Records { endpoint, url, .. } => (endpoint.as_str(), url.as_str()),
+                About::Account { .. } | About::Nobody => makers?,
+            };
+            Some((part.id.as_str(), Owed::Right { used, about: &part.about, endpoint, url }))
+        })
+    });
+    erases.chain(rights).find(|(id, owed)| {
+        let endpoint = core.exchanges.endpoints.get(owed.endpoint()).map(|endpoint| &endpoint.rest);
+        let mut rests = endpoint.into_iter().chain(core.exchanges.owed.get(*id));
         // Records that arrive after the request would stay there.
         let mut uploads = core.exchanges.uploads.values();
-        let outrun = uploads.any(|upload| upload.cancelled && upload.endpoint == erase.to.endpoint);
+        let outrun = uploads.any(|upload| upload.cancelled && upload.endpoint == owed.endpoint());
         !under_way.contains(id) && !outrun && rests.all(|rest| rest.not_before_ms <= now.wall_ms)
-    });
-    let Some((id, Erase { purpose, to })) = due.map(|(id, erase)| (id.clone(), erase.clone())) else { return Ok(None) };
-    let body =
-        EraseBody { r#type: "erase", purpose: &purpose, pseudonyms: [&to.pseudonym], policy: core.policy.hash() };
-    let body = serde_json::to_vec(&body).map_err(|_| Error::Internal { what: "erase request" })?;
-    let url = format!("{}/erase", to.url.trim_end_matches('/'));
-    let number = core.exchanges.next_id();
-    let in_flight = InFlight { endpoint: to.endpoint, what: Payload::Erase { id: id.clone() }, cancelled: false };
-    core.exchanges.uploads.insert(number, in_flight);
-    let headers = vec![("content-type".to_owned(), "application/json".to_owned()), ("idempotency-key".to_owned(), id)];
-    Ok(Some(UploadRequest { id: number, url, headers, body }))
+    })
+}
+
+fn to_json(body: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(body).map_err(|_| Error::Internal { what: "request body" })
 }
 
 fn next_records(
@@ -221,8 +296,8 @@ fn read_answer(reply: &TransportReply, what: &Payload) -> Answer {
 fn read_taken(reply: &TransportReply, body: &[u8], what: &Payload) -> Result<Reply, BadReply> {
     match what {
         // A page of a portal in between confirms nothing.
-        Payload::Erase { .. } if !body.is_empty() && !is_json(reply) => Err(BadReply::WrongType),
-        Payload::Erase { .. } => Ok(Reply::default()),
+        Payload::Erase { .. } | Payload::Right { .. } if !body.is_empty() && !is_json(reply) => Err(BadReply::WrongType),
+        Payload::Erase { .. } | Payload::Right { .. } => Ok(Reply::default()),
         Payload::Records(_, Encoding::Ndjson) => ndjson::read_reply(is_json(reply), body),
         Payload::Records(..) => otlp::read_reply(reply.header("content-type"), body),
     }
@@ -236,8 +311,8 @@ fn finish(
     reply: &TransportReply,
 ) -> Result<UploadOutcome, Error> {
     let now = shared.clock.now().wall_ms;
-    let (records, is_erase) = match &upload.what {
-        Payload::Erase { .. } => (Vec::new(), true),
+    let (records, is_owed) = match &upload.what {
+        Payload::Erase { .. } | Payload::Right { .. } => (Vec::new(), true),
         Payload::Records(records, _) => (records.clone(), false),
     };
     let answer = read_answer(reply, &upload.what);
@@ -251,7 +326,11 @@ fn finish(
             match &upload.what {
                 Payload::Erase { id } => {
                     core.commit(shared, vec![What::EraseAcknowledged { id: id.clone() }])?;
-                    core.exchanges.erases.remove(id);
+                    core.exchanges.owed.remove(id);
+                }
+                Payload::Right { part } => {
+                    core.commit(shared, vec![What::RightAcknowledged { part: part.clone() }])?;
+                    core.exchanges.owed.remove(part);
                 }
                 Payload::Records(..) => {
                     shared.journal.acknowledge(label, &ids)?;
@@ -272,7 +351,7 @@ fn finish(
             state.max_records = (ids.len() / 2).max(1);
             Ok(UploadOutcome::Later { code: "refused", not_before_ms: now })
         }
-        Answer::TooLarge | Answer::RejectedRequest if !is_erase => {
+        Answer::TooLarge | Answer::RejectedRequest if !is_owed => {
             shared.journal.quarantine(label, &ids)?;
             Ok(UploadOutcome::Quarantined { records: ids.len(), code: "request-rejected" })
         }
@@ -284,7 +363,7 @@ fn finish(
 fn rest(core: &mut Core, upload: &InFlight, now: i64, code: &'static str, told_ms: Option<i64>) -> UploadOutcome {
     let rest = match &upload.what {
         // A receiver that cannot erase may take records all the same.
-        Payload::Erase { id } => core.exchanges.erases.entry(id.clone()).or_default(),
+        Payload::Erase { id } | Payload::Right { part: id } => core.exchanges.owed.entry(id.clone()).or_default(),
         Payload::Records(..) => &mut core.exchanges.endpoints.entry(upload.endpoint.clone()).or_default().rest,
     };
     rest.fail(now, told_ms);

@@ -3,7 +3,7 @@
 use jiff::civil::{Date as Day, Weekday};
 use jiff::{Span, ToSpan as _};
 
-use crate::document::{Date, Due, DueFrom, DueUnit, Place, Right};
+use crate::document::{Date, Due, DueFrom, DueUnit, Id, Place, Right, RightTerms};
 use crate::packs::Demand;
 use crate::policy::Policy;
 
@@ -38,16 +38,37 @@ impl Policy {
     /// sooner.
     #[must_use]
     pub fn due(&self, right: Right, place: Option<&Place>, arrived: &Date) -> Option<Date> {
-        let promised = self.document().rights.get(&right).and_then(|terms| terms.due.clone());
-        let packs = self.packs.iter().filter(|pack| {
+        let promised = self.promised(right, place).and_then(|terms| terms.due.clone());
+        let demanded = self.demanded(right, place).flatten().cloned();
+        promised.into_iter().chain(demanded).filter_map(|due| due.on(arrived)).min()
+    }
+
+    /// Whether a person who lives in a place has a right: the policy promises it there, or a law pack in force demands
+    /// it. While the place is unknown every promise and every law counts.
+    #[must_use]
+    pub fn has_right(&self, right: Right, place: Option<&Place>) -> bool {
+        self.promised(right, place).is_some() || self.demanded(right, place).next().is_some()
+    }
+
+    /// What the policy says about a right of a person who lives in a place; `None` if it promises none there.
+    #[must_use]
+    pub fn promised(&self, right: Right, place: Option<&Place>) -> Option<&RightTerms> {
+        let terms = self.document().rights.get(&right)?;
+        let here =
+            |id: &Id| self.packs.iter().any(|pack| pack.id == *id && place.is_none_or(|place| pack.covers(place)));
+        (terms.jurisdictions.is_empty() || terms.jurisdictions.iter().any(here)).then_some(terms)
+    }
+
+    /// When each law that demands a right wants it answered.
+    fn demanded<'a>(&'a self, right: Right, place: Option<&'a Place>) -> impl Iterator<Item = &'a Option<Due>> {
+        let packs = self.packs.iter().filter(move |pack| {
             let everywhere = self.document().jurisdictions.contains(&pack.id);
             everywhere || place.is_none_or(|place| pack.covers(place))
         });
-        let demanded = packs.flat_map(|pack| pack.rules.values()).filter_map(|rule| match &rule.demand {
-            Demand::Rights { rights, due } if rights.contains(&right) => due.clone(),
+        packs.flat_map(|pack| pack.rules.values()).filter_map(move |rule| match &rule.demand {
+            Demand::Rights { rights, due } if rights.contains(&right) => Some(due),
             _ => None,
-        });
-        promised.into_iter().chain(demanded).filter_map(|due| due.on(arrived)).min()
+        })
     }
 }
 
@@ -94,6 +115,15 @@ mod tests {
         assert_eq!(due(1, DueUnit::Months, "2026-03-15"), "2026-04-15");
         assert_eq!(due(1, DueUnit::Months, "2026-01-31"), "2026-02-28");
         assert_eq!(due(1, DueUnit::Months, "2028-01-31"), "2028-02-29");
+    }
+
+    #[test]
+    fn a_day_and_its_first_moment_agree() {
+        let day = Date::parse("2027-01-15").unwrap();
+        assert_eq!(day.start_ms(), Some(1_799_971_200_000));
+        assert_eq!(Date::at(1_800_000_000_000), Some(day.clone()));
+        assert_eq!(Date::at(1_799_971_199_999), Date::parse("2027-01-14").ok());
+        assert_eq!(Date::at(i64::MAX), None);
     }
 
     #[test]

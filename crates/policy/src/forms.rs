@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
 use crate::countries::is_country;
@@ -208,6 +209,23 @@ impl Id {
     #[must_use]
     pub fn is_part_of(&self, whole: &Self) -> bool {
         self.0.strip_prefix(&whole.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+}
+
+impl Date {
+    /// The day that holds a moment, in UTC. The moment is in milliseconds since 1970; one outside the years 1 to 9999
+    /// gives `None`.
+    #[must_use]
+    pub fn at(wall_ms: i64) -> Option<Self> {
+        let day = Offset::UTC.to_datetime(jiff::Timestamp::from_millisecond(wall_ms).ok()?).date();
+        Self::parse(&day.to_string()).ok()
+    }
+
+    /// The first moment of the day, in UTC, in milliseconds since 1970.
+    #[must_use]
+    pub fn start_ms(&self) -> Option<i64> {
+        let start = self.0.parse::<jiff::civil::Date>().ok()?.at(0, 0, 0, 0);
+        Some(Offset::UTC.to_timestamp(start).ok()?.as_millisecond())
     }
 }
 

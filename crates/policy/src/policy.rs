@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::change::Terms;
-use crate::document::{Document, Event, Feature, Id, Purpose, Recipient, Rule};
+use crate::document::{Document, Endpoint, Event, Feature, Id, Purpose, Recipient, RecipientType, Rule};
 use crate::error::Errors;
 use crate::packs::{self, Demand, Pack};
 
@@ -148,6 +148,15 @@ impl Policy {
         self.purposes()
             .filter(move |(_, _, purpose)| purpose.recipients.iter().any(|r| r.as_str() == recipient))
             .map(|(at, id, _)| (at, id))
+    }
+
+    /// Where the controller itself is reached: the first endpoint of a recipient that is the maker. `None` if it has none.
+    #[must_use]
+    pub fn makers_endpoint(&self) -> Option<(&Id, &Endpoint)> {
+        let is_makers = |endpoint: &Endpoint| {
+            self.document.recipients.get(&endpoint.recipient).is_some_and(|r| r.kind == RecipientType::Maker)
+        };
+        self.document.endpoints.iter().find(|(_, endpoint)| is_makers(endpoint))
     }
 
     /// The purposes that no feature needs. They are offered once after the notice, a switch each.

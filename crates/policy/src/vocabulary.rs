@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::Right;
+
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 
@@ -174,6 +176,25 @@ ids!(Identifier {
     IpAddress => "ip-address",
 });
 
+ids!(Right {
+    Access => "access",
+    Report => "report",
+    Copy => "copy",
+    Portability => "portability",
+    Correct => "correct",
+    Delete => "delete",
+    Restrict => "restrict",
+    Object => "object",
+    Withdraw => "withdraw",
+    RefuseMarketing => "refuse-marketing",
+    RefuseSale => "refuse-sale",
+    HumanReview => "human-review",
+    CloseAccount => "close-account",
+    DisclosureRecords => "disclosure-records",
+    EqualTreatment => "equal-treatment",
+    Complain => "complain",
+});
+
 ids!(IdentifierForm {
     Refused => "refused",
     KeyedHash => "keyed-hash",
@@ -195,6 +216,10 @@ mod tests {
         }
         for form in IdentifierForm::ALL {
             assert_eq!(serde_json::to_value(form).unwrap(), form.id());
+        }
+        for right in Right::ALL {
+            assert_eq!(serde_json::to_value(right).unwrap(), right.id());
+            assert_eq!(Right::from_id(right.id()), Some(*right));
         }
     }
 }
