@@ -54,7 +54,7 @@ fn an_objection_stops_the_use_at_once_and_destroys_nothing() {
     let bench = with_objections(Value::Null);
     let (_menshen, session) = bench.agreed();
     assert_eq!(sent_message(&session), Recorded::Buffered);
-    done(session.object("messaging").unwrap());
+    done(session.object_to("messaging").unwrap());
     assert!(!session.is_allowed("messages"));
     assert!(is_denied(&sent_message(&session), "restricted"));
     assert_eq!(session.waiting_records("messaging").unwrap(), 1, "nothing is destroyed");
@@ -68,7 +68,7 @@ fn an_objection_stops_the_use_at_once_and_destroys_nothing() {
 fn an_objection_holds_over_a_restart_and_the_controller_hears_of_it_once() {
     let bench = with_objections(Value::Null);
     let (menshen, session) = bench.agreed();
-    let (request, _) = done(session.object("messaging").unwrap());
+    let (request, _) = done(session.object_to("messaging").unwrap());
     drop((session, menshen));
     let session = bench.open().guest().unwrap();
     assert!(!session.is_purpose_allowed("messaging"));
@@ -85,7 +85,7 @@ fn an_objection_holds_over_a_restart_and_the_controller_hears_of_it_once() {
 fn the_same_yes_that_gives_a_purpose_takes_an_objection_back_and_its_records_go_on() {
     let (_menshen, session) = with_objections(Value::Null).agreed();
     assert_eq!(sent_message(&session), Recorded::Buffered);
-    done(session.object("messaging").unwrap());
+    done(session.object_to("messaging").unwrap());
     assert_eq!(demands(&session).len(), 1);
     // A tap on the feature does not ask about it: the person said no, and can change that in the settings.
     let Outcome::Denied(denial) = session.request("messages", menshen::Trigger::Tap).unwrap().into_outcome().unwrap()
@@ -118,7 +118,7 @@ fn an_objection_to_marketing_is_a_withdrawal_whatever_the_policy_says() {
     let bench = Bench::under(json!({ "purposes": { "advertising": { "objection": refused } } }));
     let (_menshen, session) = bench.agreed();
     assert!(session.is_purpose_allowed("advertising"));
-    done(session.object("advertising").unwrap());
+    done(session.object_to("advertising").unwrap());
     assert!(!session.is_purpose_allowed("advertising"));
     assert_eq!(session.maintain().unwrap().shredded, ["advertising"]);
 }
@@ -127,7 +127,9 @@ fn an_objection_to_marketing_is_a_withdrawal_whatever_the_policy_says() {
 fn an_objection_that_the_policy_refuses_on_a_compelling_ground_changes_nothing_and_says_why() {
     let ground = json!({ "effect": "refused", "ground": { "en": "It stops fraud.", "zh-Hans": "用于防止欺诈。" }, "source": "999 ¶21" });
     let (_menshen, session) = with_objections(ground).agreed();
-    let Exercised::Refused { ground, source, .. } = session.object("messaging").unwrap() else { panic!("not refused") };
+    let Exercised::Refused { ground, source, .. } = session.object_to("messaging").unwrap() else {
+        panic!("not refused")
+    };
     assert_eq!((ground.as_str(), source.as_str()), ("It stops fraud.", "999 ¶21"));
     assert!(session.is_purpose_allowed("messaging"));
     let records = session.right_records().unwrap();
@@ -142,7 +144,7 @@ fn an_objection_that_the_policy_refuses_on_a_compelling_ground_changes_nothing_a
 fn an_objection_that_is_unanswered_when_due_is_a_withdrawal_and_a_restriction_never_is() {
     let bench = with_objections(Value::Null);
     let (_menshen, session) = bench.agreed();
-    done(session.object("messaging").unwrap());
+    done(session.object_to("messaging").unwrap());
     done(session.restrict("statistics").unwrap());
     bench.clock.advance(15 * DAY_MS);
     assert!(session.maintain().unwrap().shredded.is_empty(), "the last day is not over");
@@ -187,10 +189,10 @@ fn an_item_that_was_delivered_while_its_purpose_was_restricted_is_not_delivered_
 #[test]
 fn what_a_statute_demands_cannot_be_objected_to() {
     let (_menshen, session) = Bench::new().agreed();
-    assert_eq!(session.object("keep-logs").unwrap_err().code(), "legal-duty");
+    assert_eq!(session.object_to("keep-logs").unwrap_err().code(), "legal-duty");
     assert_eq!(session.restrict("keep-logs").unwrap_err().code(), "legal-duty");
     assert_eq!(session.record("log_kept", fields! { "code" => 1 }).unwrap(), Recorded::Buffered);
-    assert_eq!(session.object("nothing").unwrap_err().code(), "undeclared");
+    assert_eq!(session.object_to("nothing").unwrap_err().code(), "undeclared");
 }
 
 #[test]
@@ -199,7 +201,7 @@ fn an_objection_whose_entry_cannot_be_written_closes_all_the_same_and_a_restart_
     let (menshen, session) = bench.agreed();
     assert_eq!(sent_message(&session), Recorded::Buffered);
     bench.disk.set_fault(Some(Fault::From(0, DiskError::Io)));
-    assert!(matches!(session.object("messaging").unwrap(), Exercised::Pending { code: "io" }));
+    assert!(matches!(session.object_to("messaging").unwrap(), Exercised::Pending { code: "io" }));
     assert!(!session.is_purpose_allowed("messaging"));
     bench.disk.set_fault(None);
     drop((session, menshen));
@@ -216,7 +218,7 @@ fn an_objection_that_waits_for_the_key_is_completed_by_the_process_that_took_it(
     drop((session, menshen));
     bench.keys.set_state(KeyState::NotYet);
     let session = bench.open().guest().unwrap();
-    assert!(matches!(session.object("messaging").unwrap(), Exercised::Pending { code: "key-not-ready" }));
+    assert!(matches!(session.object_to("messaging").unwrap(), Exercised::Pending { code: "key-not-ready" }));
     bench.keys.set_state(KeyState::Ready);
     session.maintain().unwrap();
     assert!(!session.is_purpose_allowed("messaging"));
@@ -229,7 +231,7 @@ fn an_objection_that_waits_for_the_key_is_completed_by_the_process_that_took_it(
 fn a_new_version_that_is_accepted_lifts_no_objection() {
     let bench = with_objections(Value::Null);
     let (_menshen, session) = bench.agreed();
-    done(session.object("messaging").unwrap());
+    done(session.object_to("messaging").unwrap());
     let mut next = bench.policy.clone();
     next["version"] = json!("1.1.0");
     next["purposes"]["messaging"]["retention"]["duration"] = json!("P20D");
@@ -245,7 +247,7 @@ fn what_was_sent_before_an_objection_is_not_asked_back_until_it_is_a_withdrawal(
     let (_menshen, session) = bench.agreed();
     assert_eq!(sent_message(&session), Recorded::Buffered);
     assert_eq!(send_all(&session).len(), 1);
-    done(session.object("messaging").unwrap());
+    done(session.object_to("messaging").unwrap());
     assert!(erases(&send_all(&session)).is_empty());
     bench.clock.advance(40 * DAY_MS);
     session.maintain().unwrap();

@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use menshen::{
-    Answer, DeliveryResult, Denial, DeviceClock, Error, FeatureUse, FileKeys, Flow, Identifier, IdentifierAnswer,
-    IdentifierReader, KeyProvider, LedgerVerdict, Menshen, Now, Outcome, Permission, PermissionState, PermissionStatus,
-    Permit, Platform, Policy, Put, Recorded, Session, Step, Store, TransportReply, Trigger, UploadOutcome, Withdrawal,
-    verify_ledger,
+    Answer, DeliveryResult, Denial, DeviceClock, Error, Exercised, FeatureUse, FileKeys, Flow, Identifier,
+    IdentifierAnswer, IdentifierReader, KeyProvider, LedgerVerdict, Menshen, Now, Outcome, Permission, PermissionState,
+    PermissionStatus, Permit, Platform, Policy, Put, Recorded, RightRequest, Session, Step, Store, TransportReply,
+    Trigger, UploadOutcome, Withdrawal, verify_ledger,
 };
 use places::{AnotherProcess, SmallDisk};
 use scripted_keys::ScriptedKeys;
@@ -225,6 +225,37 @@ fn permission_state(text: &str) -> Result<PermissionState, Broken> {
     })
 }
 
+fn right_request(step: &Value) -> Result<RightRequest, Broken> {
+    let purpose = || text(step, "purpose").map(str::to_owned);
+    let words = || text(step, "text").map(str::to_owned);
+    Ok(match text(step, "right")? {
+        "access" => RightRequest::Access,
+        "report" => RightRequest::Report,
+        "copy" => RightRequest::Copy,
+        "portability" => RightRequest::Portability,
+        "correct" => RightRequest::Correct { text: words()? },
+        "delete" => RightRequest::Delete,
+        "restrict" => RightRequest::Restrict { purpose: purpose()? },
+        "object" => RightRequest::Object { purpose: purpose()? },
+        "withdraw" => RightRequest::WithdrawAll,
+        "refuse-marketing" => RightRequest::RefuseMarketing,
+        "refuse-sale" => RightRequest::RefuseSale,
+        "human-review" => RightRequest::HumanReview { purpose: purpose()?, text: words()? },
+        "close-account" => RightRequest::CloseAccount,
+        "disclosure-records" => RightRequest::DisclosureRecords,
+        "complain" => RightRequest::Complain { text: words()? },
+        other => return Err(format!("unknown right {other}")),
+    })
+}
+
+fn exercised_json(exercised: &Exercised) -> Value {
+    match exercised {
+        Exercised::Done { in_flight, .. } => json!({ "kind": "done", "in_flight": in_flight.len() }),
+        Exercised::Refused { ground, source, .. } => json!({ "kind": "refused", "ground": ground, "source": source }),
+        Exercised::Pending { code } => json!({ "kind": "pending", "code": code }),
+    }
+}
+
 fn text<'a>(step: &'a Value, key: &str) -> Result<&'a str, Broken> {
     step[key].as_str().ok_or_else(|| format!("`{key}` is missing"))
 }
@@ -383,6 +414,31 @@ impl World {
                 self.session()?.delivery_finished(id, delivery_result(&step["result"])?).map(|()| ok())
             }
             "identifier" => self.identifier(step)?,
+            "exercise" => {
+                let flow = self.session()?.exercise(right_request(step)?);
+                self.flow(flow, step)?
+            }
+            "object" => self.session()?.object_to(text(step, "purpose")?).map(|done| exercised_json(&done)),
+            "restrict" => self.session()?.restrict(text(step, "purpose")?).map(|done| exercised_json(&done)),
+            "rights" => Ok(json!({ "rights": self.session()?.rights().iter().map(|one| one.right.id()).collect::<Vec<_>>() })),
+            "used-rights" => self.session()?.right_records().map(|records| {
+                let records = records.iter().map(|one| json!({
+                    "right": one.right.id(), "purpose": one.purpose, "due": one.due, "overdue": one.is_overdue,
+                    "state": one.state.code(), "text": one.text, "letter": one.letter.as_ref().map(|letter| letter.to.as_str()),
+                }));
+                json!({ "used": records.collect::<Vec<_>>() })
+            }),
+            "copy" => match (self.session()?.copy_json(), self.session()?.copy_html()) {
+                (Ok(copy), Ok(page)) => {
+                    let copy: Value = serde_json::from_str(&copy).map_err(|_| "the copy is no JSON")?;
+                    let count = |key: &str| copy[key].as_array().map_or(0, Vec::len);
+                    Ok(json!({
+                        "records": count("records"), "items": count("items"), "requests": count("requests"),
+                        "unreadable": copy["unreadable"], "page": page.starts_with("<!doctype html>"),
+                    }))
+                }
+                (Err(error), _) | (_, Err(error)) => Err(error),
+            },
             "withdraw" => self.session()?.withdraw(text(step, "purpose")?).map(|done| match done {
                 Withdrawal::Done { in_flight } => json!({ "withdrawal": "done", "in_flight": in_flight.len() }),
                 Withdrawal::Pending { code } => json!({ "withdrawal": "pending", "code": code }),
@@ -527,6 +583,7 @@ impl World {
                     menshen::PromptKind::Purpose => "purpose",
                     menshen::PromptKind::SeparateConsent => "separate-consent",
                     menshen::PromptKind::ChangedPolicy => "changed-policy",
+                    menshen::PromptKind::Right => "right",
                     _ => "other",
                 });
             }
@@ -551,6 +608,10 @@ impl World {
             Outcome::Denied(denial) => {
                 result["outcome"] = json!("denied");
                 result["denial"] = denial_json(&denial);
+            }
+            Outcome::Exercised(exercised) => {
+                result["outcome"] = json!("exercised");
+                result["exercised"] = exercised_json(&exercised);
             }
             Outcome::Finished { asks_again } => {
                 result["outcome"] = json!("finished");

@@ -7,6 +7,7 @@ use menshen::{
 
 use crate::error::BridgeError;
 use crate::foreign::BridgePermissionState;
+use crate::rights::BridgeExercised;
 
 /// What a decision rests on.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -101,7 +102,7 @@ fn particulars(particulars: &[Particular]) -> Vec<BridgeParticular> {
 /// A question to the person.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct BridgePrompt {
-    /// What it asks for: `notice`, `purpose`, `separate-consent`, `changed-policy`.
+    /// What it asks for: `notice`, `purpose`, `separate-consent`, `changed-policy`, `right`.
     pub kind: String,
     /// The purpose asked for.
     pub purpose: Option<String>,
@@ -128,6 +129,7 @@ impl From<&Prompt> for BridgePrompt {
             PromptKind::Purpose => "purpose",
             PromptKind::SeparateConsent => "separate-consent",
             PromptKind::ChangedPolicy => "changed-policy",
+            PromptKind::Right => "right",
             _ => "other",
         };
         Self {
@@ -215,6 +217,11 @@ pub enum BridgeStep {
         /// Purposes that ask again.
         asks_again: Vec<String>,
     },
+    /// A right was used.
+    Exercised {
+        /// What came of it.
+        exercised: BridgeExercised,
+    },
 }
 
 impl TryFrom<&Step> for BridgeStep {
@@ -231,6 +238,7 @@ impl TryFrom<&Step> for BridgeStep {
             }
             Step::Done(Outcome::Allowed(permit)) => Self::Allowed { feature: permit.feature().to_owned() },
             Step::Done(Outcome::Denied(denial)) => Self::Denied { denial: denial.clone().into() },
+            Step::Done(Outcome::Exercised(exercised)) => Self::Exercised { exercised: exercised.into() },
             Step::Done(Outcome::Finished { asks_again }) => Self::Finished { asks_again: asks_again.clone() },
             // A step that no layer knows must not look like an end.
             _ => return Err(Error::Internal { what: "step" }.into()),

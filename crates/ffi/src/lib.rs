@@ -8,7 +8,8 @@ pub mod condition;
 pub mod error;
 pub mod foreign;
 pub mod open;
-pub mod session;
+pub mod rights;
+mod session;
 
 /// Wipes what is freed: plaintext that passed through parsers and strings does not stay behind in the heap.
 #[global_allocator]

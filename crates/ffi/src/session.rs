@@ -11,6 +11,7 @@ use crate::answers::{
 };
 use crate::error::BridgeError;
 use crate::foreign::{BridgeListener, Listener};
+use crate::rights::{BridgeExercised, BridgeOfferedRight, BridgeRightRecord, BridgeRightRequest};
 
 /// One account of one app on one device.
 #[derive(uniffi::Object)]
@@ -49,6 +50,41 @@ impl BridgeSession {
     /// Shows a changed policy.
     pub fn changed_policy(&self) -> Result<Arc<BridgeFlow>, BridgeError> {
         Ok(self.flow(self.session.changed_policy()?))
+    }
+
+    /// Uses a right.
+    pub fn exercise(&self, request: BridgeRightRequest) -> Result<Arc<BridgeFlow>, BridgeError> {
+        Ok(self.flow(self.session.exercise(request.try_into()?)?))
+    }
+
+    /// Objects to a purpose.
+    pub fn object_to(&self, purpose: String) -> Result<BridgeExercised, BridgeError> {
+        Ok((&self.session.object_to(&purpose)?).into())
+    }
+
+    /// Has the use for a purpose stopped.
+    pub fn restrict(&self, purpose: String) -> Result<BridgeExercised, BridgeError> {
+        Ok((&self.session.restrict(&purpose)?).into())
+    }
+
+    /// The rights that the person used.
+    pub fn right_records(&self) -> Result<Vec<BridgeRightRecord>, BridgeError> {
+        Ok(self.session.right_records()?.into_iter().map(Into::into).collect())
+    }
+
+    /// The rights that the person has.
+    pub fn rights(&self) -> Vec<BridgeOfferedRight> {
+        self.session.rights().into_iter().map(Into::into).collect()
+    }
+
+    /// Everything that the device keeps, as JSON.
+    pub fn copy_json(&self) -> Result<String, BridgeError> {
+        Ok(self.session.copy_json()?)
+    }
+
+    /// The same as one page of HTML.
+    pub fn copy_html(&self) -> Result<String, BridgeError> {
+        Ok(self.session.copy_html()?)
     }
 
     /// Whether a changed policy waits.

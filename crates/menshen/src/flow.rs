@@ -51,6 +51,7 @@ impl Flow {
     }
 
     pub(crate) fn exercise(session: Session, request: RightRequest) -> Result<Self, Error> {
+        session.check_right(&request)?;
         Self::start(session, Goal::Right { request })
     }
 

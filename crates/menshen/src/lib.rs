@@ -20,6 +20,8 @@ struct Readme;
 mod account;
 mod batch;
 mod consent;
+mod copy;
+mod copy_page;
 mod core;
 mod denial;
 mod entry;

@@ -220,7 +220,7 @@ fn seal_body(header: Header, recipient: &str, bytes: &[u8]) -> Vec<u8> {
     header.write(&[&[length], recipient.as_bytes(), bytes])
 }
 
-fn read_body(body: &[u8]) -> Option<(Header, &str, &[u8])> {
+pub(crate) fn read_body(body: &[u8]) -> Option<(Header, &str, &[u8])> {
     let (header, rest) = Header::read(body)?;
     let (length, rest) = rest.split_first()?;
     let (recipient, bytes) = rest.split_at_checked(usize::from(*length))?;

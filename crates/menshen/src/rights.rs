@@ -283,7 +283,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::exercise`].
-    pub fn object(&self, purpose: &str) -> Result<Exercised, Error> {
+    pub fn object_to(&self, purpose: &str) -> Result<Exercised, Error> {
         self.carry_out(&RightRequest::Object { purpose: purpose.to_owned() })
     }
 
@@ -293,6 +293,10 @@ impl Session {
     /// As [`Session::exercise`].
     pub fn restrict(&self, purpose: &str) -> Result<Exercised, Error> {
         self.carry_out(&RightRequest::Restrict { purpose: purpose.to_owned() })
+    }
+
+    pub(crate) fn check_right(&self, request: &RightRequest) -> Result<(), Error> {
+        self.read(|core, _| core.check_right(request))
     }
 
     pub(crate) fn carry_out(&self, request: &RightRequest) -> Result<Exercised, Error> {

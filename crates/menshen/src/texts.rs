@@ -442,6 +442,64 @@ pub(crate) fn withdrawal(locale: &str, is_possible: bool) -> &'static str {
     }
 }
 
+/// The fixed parts of the copy of everything.
+pub(crate) struct CopyWords {
+    pub(crate) title: &'static str,
+    pub(crate) made: &'static str,
+    pub(crate) controller: &'static str,
+    pub(crate) policy: &'static str,
+    pub(crate) account: &'static str,
+    pub(crate) place: &'static str,
+    pub(crate) age: &'static str,
+    pub(crate) next_threshold: &'static str,
+    pub(crate) answers: &'static str,
+    pub(crate) purpose: &'static str,
+    pub(crate) state: &'static str,
+    pub(crate) on: &'static str,
+    pub(crate) records: &'static str,
+    pub(crate) when: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) content: &'static str,
+    pub(crate) kept_until: &'static str,
+    pub(crate) unreadable: &'static str,
+    pub(crate) items: &'static str,
+    pub(crate) recipient: &'static str,
+    pub(crate) requests: &'static str,
+    pub(crate) request: &'static str,
+    pub(crate) history: &'static str,
+    pub(crate) nothing: &'static str,
+}
+
+pub(crate) fn copy_words(locale: &str) -> CopyWords {
+    let word = |e, s, t| pick(locale, e, s, t);
+    CopyWords {
+        title: word("What this device keeps about you", "本设备上保存的您的信息", "本裝置上保存的您的資料"),
+        made: word("Made", "生成时间", "產生時間"),
+        controller: word("Controller", "个人信息处理者", "個人資料控管者"),
+        policy: word("Privacy policy", "隐私政策", "隱私權政策"),
+        account: word("Account", "账号", "帳號"),
+        place: word("Place", "所在地", "所在地"),
+        age: word("Age", "年龄", "年齡"),
+        next_threshold: word("Surely past the next age from", "确定达到下一年龄的月份", "確定達到下一年齡的月份"),
+        answers: word("Your answers", "您的选择", "您的選擇"),
+        purpose: word("Purpose", "处理目的", "處理目的"),
+        state: word("State", "状态", "狀態"),
+        on: word("On", "已启用", "已啟用"),
+        records: word("What was recorded", "已记录的内容", "已記錄的內容"),
+        when: word("When", "时间", "時間"),
+        what: word("What", "事项", "事項"),
+        content: word("Content", "内容", "內容"),
+        kept_until: word("Kept until", "保存至", "保存至"),
+        unreadable: word("Records here that cannot be read", "无法读取的记录数", "無法讀取的紀錄數"),
+        items: word("What waits to be delivered", "等待发送的内容", "等待傳送的內容"),
+        recipient: word("To", "接收方", "接收方"),
+        requests: word("Rights that you used", "您行使的权利", "您行使的權利"),
+        request: word("Request", "请求编号", "請求編號"),
+        history: word("History", "历史记录", "歷史紀錄"),
+        nothing: word("Nothing.", "无。", "無。"),
+    }
+}
+
 /// A length of time in words, rounded up to its largest unit: nothing is kept longer than it is told.
 pub(crate) fn span(locale: &str, seconds: u64) -> String {
     let (count, one, many, simplified, traditional) = match seconds {
@@ -453,7 +511,7 @@ pub(crate) fn span(locale: &str, seconds: u64) -> String {
 }
 
 /// A moment in UTC as `2026-03-16 10:20 UTC`.
-fn moment(ms: i64) -> String {
+pub(crate) fn moment(ms: i64) -> String {
     let month = Month::at(ms);
     let day = ms.saturating_sub(month.start_ms()).div_euclid(86_400_000) + 1;
     let minute_of_day = ms.rem_euclid(86_400_000) / 60_000;

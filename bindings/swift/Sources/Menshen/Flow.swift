@@ -20,6 +20,8 @@ public enum Goal: Equatable, Sendable {
   case changedPolicy
   /// One purpose, from a settings screen.
   case purpose(String)
+  /// The use of a right.
+  case right(RightRequest)
 }
 
 /// What is to be done next.
@@ -40,6 +42,8 @@ public enum Step: Sendable {
   case denied(Denial)
   /// Done: the flow is through. These purposes ask again, because the accepted version widened them.
   case finished(asksAgain: [String])
+  /// Done: a right was used.
+  case exercised(Exercised)
 }
 
 /// What the person or the system answered.
@@ -100,6 +104,7 @@ public final class Flow: Sendable {
       case .firstLaunch: try native.firstLaunch()
       case .changedPolicy: try native.changedPolicy()
       case .purpose(let purpose): try native.requestPurpose(purpose: purpose)
+      case .right(let request): try native.exercise(request: BridgeRightRequest(request))
       }
     }
     self.session = session
@@ -141,7 +146,7 @@ public final class Flow: Sendable {
         answer = await screen.confirmSubject(subject) ? .yes : .no
       case .askSystem(let permission, let text):
         answer = .system(await screen.askSystem(permission, text: text))
-      case .allowed, .denied, .finished: return step
+      case .allowed, .denied, .finished, .exercised: return step
       }
       // What a screen returns because its task ended is nobody's answer.
       try Task.checkCancellation()
@@ -166,6 +171,7 @@ public final class Flow: Sendable {
       return .allowed(Permit(feature, session: session, flow: native))
     case .denied(let denial): return .denied(Denial(denial))
     case .finished(let asksAgain): return .finished(asksAgain: asksAgain)
+    case .exercised(let exercised): return .exercised(Exercised(exercised))
     }
   }
 }

@@ -199,6 +199,9 @@ final class Story {
       case .finished(let asksAgain):
         result["outcome"] = "finished"
         result["asks_again"] = .array(asksAgain.map(JSON.string))
+      case .exercised(let exercised):
+        result["outcome"] = "exercised"
+        result["exercised"] = Story.json(exercised)
       default: break
       }
       guard result.isEmpty else { break }
@@ -234,6 +237,15 @@ final class Story {
   }
 
   // MARK: Results
+
+  static func json(_ exercised: Exercised) -> JSON {
+    switch exercised {
+    case .done(_, let inFlight): ["kind": "done", "in_flight": .integer(Int64(inFlight.count))]
+    case .refused(_, let ground, let source):
+      ["kind": "refused", "ground": .string(ground), "source": .string(source)]
+    case .pending(let code): ["kind": "pending", "code": .string(code.rawValue)]
+    }
+  }
 
   static func json(_ denial: Denial?) -> JSON {
     guard let denial else { return .null }
@@ -285,7 +297,7 @@ extension Step {
     case .askSubject: "ask-subject"
     case .confirmSubject: "confirm-subject"
     case .askSystem: "ask-system"
-    case .allowed, .denied, .finished: nil
+    case .allowed, .denied, .finished, .exercised: nil
     }
   }
 }

@@ -13,6 +13,8 @@ extension Story {
     "record": ["event", "fields", "json", "hex", "nested", "long"], "strict": ["on"],
     "dropped": [], "waiting": ["purpose"], "put": ["purpose", "recipient", "ttl_ms", "text"],
     "deliver": ["result"], "delivery": ["id", "result"], "identifier": ["recipient", "identifier"],
+    "exercise": ["right", "purpose", "text", "answers"], "object": ["purpose"], "restrict": ["purpose"],
+    "rights": [], "used-rights": [], "copy": [],
     "withdraw": ["purpose"], "maintain": [], "replace-lost-key": [], "purposes": [], "upload": ["reply"],
     "answer": ["reply"], "cancelled": [], "advance": ["ms"], "wall": ["ms"],
     "permission": ["permission", "state"], "subject": ["born", "place"], "offer": ["policy"],
@@ -35,6 +37,10 @@ extension Story {
       let trigger: Trigger = step["tapped"]?.bool ?? true ? .tap : .app
       return try await go(.feature(try text(step, "feature"), trigger), step)
     case "settings": return try await go(.purpose(try text(step, "purpose")), step)
+    case "exercise": return try await go(.right(try rightRequest(step)), step)
+    case "object": return Story.json(try await current.object(to: try text(step, "purpose")))
+    case "restrict": return Story.json(try await current.restrict(try text(step, "purpose")))
+    case "copy": return try await copy()
     case "use", "read", "end": return try carryOutUse(name)
     case "damage": try damage(try text(step, "what"))
     case "strict": try current.setStrict(try need(step["on"]?.bool, "on"))
@@ -101,6 +107,8 @@ extension Story {
     case "purposes":
       let allowed = try current.purposes().filter(\.isAllowed)
       return ["allowed": .array(allowed.map { .string($0.id) })]
+    case "rights": return ["rights": .array(try current.rights().map { .string($0.right.rawValue) })]
+    case "used-rights": return ["used": .array(try current.rightRecords().map(used))]
     case "cancelled": return ["uploads": count(try current.cancelledUploads().count)]
     case "version":
       return [
@@ -195,6 +203,48 @@ extension Story {
   /// What a vector means by a permit or an upload that there never was.
   private static func error(_ code: String) -> JSON {
     ["error": ["code": .string(code), "fields": [:], "problems": []]]
+  }
+
+  // MARK: Rights
+
+  private func rightRequest(_ step: JSON) throws -> RightRequest {
+    switch try text(step, "right") {
+    case "access": .access
+    case "report": .report
+    case "copy": .copy
+    case "portability": .portability
+    case "correct": .correct(text: try text(step, "text"))
+    case "delete": .delete
+    case "restrict": .restrict(purpose: try text(step, "purpose"))
+    case "object": .object(purpose: try text(step, "purpose"))
+    case "withdraw": .withdrawAll
+    case "refuse-marketing": .refuseMarketing
+    case "refuse-sale": .refuseSale
+    case "human-review": .humanReview(purpose: try text(step, "purpose"), text: try text(step, "text"))
+    case "close-account": .closeAccount
+    case "disclosure-records": .disclosureRecords
+    case "complain": .complain(text: try text(step, "text"))
+    case let right: throw BrokenVector("there is no right `\(right)`")
+    }
+  }
+
+  private func used(_ record: RightRecord) -> JSON {
+    [
+      "right": .string(record.right.rawValue), "purpose": record.purpose.map(JSON.string) ?? .null,
+      "due": record.due.map(JSON.string) ?? .null, "overdue": .bool(record.isOverdue),
+      "state": .string(record.state.rawValue), "text": .string(record.text),
+      "letter": record.letter.map { .string($0.to) } ?? .null,
+    ]
+  }
+
+  private func copy() async throws -> JSON {
+    let copy = try JSON.parse(try await current.copyJSON())
+    let page = try await current.copyHTML()
+    func size(_ key: String) -> JSON { count(copy[key]?.array?.count ?? 0) }
+    return [
+      "records": size("records"), "items": size("items"), "requests": size("requests"),
+      "unreadable": copy["unreadable"] ?? .null, "page": .bool(page.hasPrefix("<!doctype html>")),
+    ]
   }
 
   // MARK: Arguments

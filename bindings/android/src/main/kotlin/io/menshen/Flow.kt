@@ -43,6 +43,9 @@ sealed interface Step {
      * @property asksAgain purposes that ask again because the accepted version added something to them.
      */
     data class Finished(val asksAgain: List<String>) : Step
+
+    /** A right was used. */
+    data class Exercised(val exercised: io.menshen.Exercised) : Step
 }
 
 /** What the person or the system answered. */
@@ -116,6 +119,7 @@ class Flow internal constructor(
             is BridgeStep.Allowed -> Step.Allowed(Permit(session, feature, native))
             is BridgeStep.Denied -> Step.Denied(denial.toPublic())
             is BridgeStep.Finished -> Step.Finished(asksAgain)
+            is BridgeStep.Exercised -> Step.Exercised(exercised.toPublic())
         }
 }
 

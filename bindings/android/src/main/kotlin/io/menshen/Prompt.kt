@@ -47,6 +47,9 @@ enum class PromptKind(val id: String) {
 
     /** Agreement to a changed policy. */
     CHANGED_POLICY("changed-policy"),
+
+    /** The use of a right that destroys something. The screen offers a copy first: [Session.copyHtml]. */
+    RIGHT("right"),
 }
 
 /**

@@ -76,7 +76,7 @@ private suspend fun Screen.perform(step: Step): Answer? =
         is Step.AskSubject -> Answer.Subject(askSubject())
         is Step.ConfirmSubject -> if (confirmSubject(step.subject)) Answer.Yes else Answer.No
         is Step.AskSystem -> Answer.System(askSystem(step.permission, step.text))
-        is Step.Allowed, is Step.Denied, is Step.Finished -> null
+        is Step.Allowed, is Step.Denied, is Step.Finished, is Step.Exercised -> null
     }
 
 internal fun Step.toOutcome(): Outcome =

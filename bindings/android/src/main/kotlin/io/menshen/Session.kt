@@ -110,6 +110,58 @@ class Session internal constructor(
     suspend fun requestPurpose(purpose: String, screen: Screen): Completion =
         drive(screen) { purposeFlow(purpose) }.toCompletion()
 
+    /**
+     * Uses a right. What destroys something shows one prompt first, on which a copy is offered; everything else is done without
+     * a question. A no always works: deleting, restricting, objecting and refusing need no promise of the policy.
+     *
+     * @return null if the person did not go on.
+     * @throws MenshenException the policy has no such purpose, neither policy nor law gives the right here, a statute demands
+     * the purpose, or the ledger could not be written.
+     */
+    suspend fun exercise(request: RightRequest, screen: Screen): Exercised? =
+        (drive(screen) { rightFlow(request) } as? Step.Exercised)?.exercised
+
+    /**
+     * Objects to a purpose: nothing is read or sent for it from now on, and nothing is destroyed. An objection to marketing is a
+     * withdrawal, and one that the policy refuses on a compelling ground changes nothing. A cancelled coroutine objects all the same.
+     *
+     * @throws MenshenException as [exercise].
+     */
+    suspend fun objectTo(purpose: String): Exercised =
+        withContext(NonCancellable) { inBackground { native.objectTo(purpose.sound()) }.toPublic() }
+
+    /**
+     * Has the use for a purpose stopped until the person takes that back. Nothing is destroyed.
+     *
+     * @throws MenshenException as [exercise].
+     */
+    suspend fun restrict(purpose: String): Exercised =
+        withContext(NonCancellable) { inBackground { native.restrict(purpose.sound()) }.toPublic() }
+
+    /**
+     * Every right that the person used, the latest first.
+     *
+     * @throws MenshenException the ledger cannot be read.
+     */
+    fun rightRecords(): List<RightRecord> = bridged { native.rightRecords() }.map { it.toPublic() }
+
+    /** The rights that policy and law give the person where they live. */
+    fun rights(): List<OfferedRight> = bridged { native.rights() }.map { it.toPublic() }
+
+    /**
+     * Everything that the device keeps of this account, as one JSON document. Made without network.
+     *
+     * @throws MenshenException the ledger or the store cannot be read.
+     */
+    suspend fun copyJson(): String = withContext(Dispatchers.IO) { bridged { native.copyJson() } }
+
+    /**
+     * The same as one readable HTML page, in the session's locale. It loads nothing and runs nothing.
+     *
+     * @throws MenshenException as [copyJson].
+     */
+    suspend fun copyHtml(): String = withContext(Dispatchers.IO) { bridged { native.copyHtml() } }
+
     /** As [request], step by step. */
     fun requestFlow(feature: String, trigger: Trigger = Trigger.TAP): Flow =
         flow { native.request(feature.sound(), trigger == Trigger.TAP) }
@@ -122,6 +174,9 @@ class Session internal constructor(
 
     /** As [requestPurpose], step by step. */
     fun purposeFlow(purpose: String): Flow = flow { native.requestPurpose(purpose.sound()) }
+
+    /** As [exercise], step by step. */
+    fun rightFlow(request: RightRequest): Flow = flow { native.exercise(request.toBridge()) }
 
     private fun flow(start: () -> BridgeFlow): Flow =
         Flow(this, changing { handles.keep(start()) })

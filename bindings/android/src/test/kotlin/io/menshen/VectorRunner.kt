@@ -44,6 +44,12 @@ private val arguments =
         "delivery" to setOf("id", "result"),
         "identifier" to setOf("recipient", "identifier"),
         "withdraw" to setOf("purpose"),
+        "exercise" to setOf("right", "purpose", "text", "answers"),
+        "object" to setOf("purpose"),
+        "restrict" to setOf("purpose"),
+        "rights" to setOf(),
+        "used-rights" to setOf(),
+        "copy" to setOf(),
         "maintain" to setOf(),
         "replace-lost-key" to setOf(),
         "purposes" to setOf(),
@@ -181,6 +187,12 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             "delivery" -> ok { session.outbox.deliveryFinished(step.number("id"), result(step.get("result"))) }
             "identifier" -> identifier(step)
             "withdraw" -> withdraw(step.text("purpose"))
+            "exercise" -> flow(step) { session.rightFlow(rightRequest(step)) }
+            "object" -> exercised(runBlocking { session.objectTo(step.text("purpose")) })
+            "restrict" -> exercised(runBlocking { session.restrict(step.text("purpose")) })
+            "rights" -> mapOf("rights" to session.rights().map { it.right.id })
+            "used-rights" -> mapOf("used" to session.rightRecords().map(::used))
+            "copy" -> copy()
             "maintain" -> maintain()
             "replace-lost-key" -> mapOf("replaced" to runBlocking { session.replaceLostKey() })
             "purposes" -> mapOf("allowed" to session.purposes().filter { it.allowed }.map { it.purpose })
@@ -348,7 +360,14 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             return mapOf(
                 "steps" to steps,
                 "kinds" to kinds,
-                "outcome" to (if (last is Step.Allowed) "allowed" else if (last is Step.Denied) "denied" else "finished"),
+                "outcome" to
+                    when (last) {
+                        is Step.Allowed -> "allowed"
+                        is Step.Denied -> "denied"
+                        is Step.Exercised -> "exercised"
+                        else -> "finished"
+                    },
+                "exercised" to (last as? Step.Exercised)?.let { exercised(it.exercised) },
                 "denial" to denial((last as? Step.Denied)?.reason),
                 "asks_again" to (last as? Step.Finished)?.asksAgain.orEmpty(),
             )
@@ -362,7 +381,7 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             is Step.AskSubject -> "ask-subject"
             is Step.ConfirmSubject -> "confirm-subject"
             is Step.AskSystem -> "ask-system"
-            is Step.Allowed, is Step.Denied, is Step.Finished -> null
+            is Step.Allowed, is Step.Denied, is Step.Finished, is Step.Exercised -> null
         }
 
     private fun answer(given: JsonElement, step: Step): Answer {
@@ -463,6 +482,55 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             is Withdrawal.Done -> mapOf("withdrawal" to "done", "in_flight" to done.inFlight.size)
             is Withdrawal.Pending -> mapOf("withdrawal" to "pending", "code" to done.code.id)
         }
+
+    private fun rightRequest(step: JsonObject): RightRequest =
+        when (val right = step.text("right")) {
+            "access" -> RightRequest.Access
+            "report" -> RightRequest.Report
+            "copy" -> RightRequest.Copy
+            "portability" -> RightRequest.Portability
+            "correct" -> RightRequest.Correct(step.text("text"))
+            "delete" -> RightRequest.Delete
+            "restrict" -> RightRequest.Restrict(step.text("purpose"))
+            "object" -> RightRequest.Object(step.text("purpose"))
+            "withdraw" -> RightRequest.WithdrawAll
+            "refuse-marketing" -> RightRequest.RefuseMarketing
+            "refuse-sale" -> RightRequest.RefuseSale
+            "human-review" -> RightRequest.HumanReview(step.text("purpose"), step.text("text"))
+            "close-account" -> RightRequest.CloseAccount
+            "disclosure-records" -> RightRequest.DisclosureRecords
+            "complain" -> RightRequest.Complain(step.text("text"))
+            else -> throw BrokenVector("there is no right `$right`")
+        }
+
+    private fun exercised(done: Exercised): Map<String, Any> =
+        when (done) {
+            is Exercised.Done -> mapOf("kind" to "done", "in_flight" to done.inFlight.size)
+            is Exercised.Refused -> mapOf("kind" to "refused", "ground" to done.ground, "source" to done.source)
+            is Exercised.Pending -> mapOf("kind" to "pending", "code" to done.code.id)
+        }
+
+    private fun used(record: RightRecord): Map<String, Any?> =
+        mapOf(
+            "right" to record.right.id,
+            "purpose" to record.purpose,
+            "due" to record.due,
+            "overdue" to record.isOverdue,
+            "state" to record.state.id,
+            "text" to record.text,
+            "letter" to record.letter?.to,
+        )
+
+    private fun copy(): Map<String, Any> {
+        val copy = JsonParser.parseString(runBlocking { session.copyJson() }).asJsonObject
+        return mapOf(
+            "records" to copy.getAsJsonArray("records").size(),
+            "items" to copy.getAsJsonArray("items").size(),
+            "requests" to copy.getAsJsonArray("requests").size(),
+            "unreadable" to copy.get("unreadable"),
+            "page" to runBlocking { session.copyHtml() }.startsWith("<!doctype html>"),
+        )
+    }
 
     private fun maintain(): Map<String, Any> {
         val done = runBlocking { session.maintain() }
