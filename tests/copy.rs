@@ -62,6 +62,7 @@ fn nothing_of_a_withdrawn_purpose_and_nothing_of_another_account_is_in_the_copy(
     assert_eq!(copy(&session)["records"].as_array().unwrap().len(), 1, "control");
     session.withdraw("statistics").unwrap();
     assert_eq!(copy(&session)["records"], json!([]));
+    let session = menshen.session("u-1").unwrap();
     let other = menshen.session("u-2").unwrap();
     agree(&other);
     assert_eq!(record(&other), Recorded::Buffered);

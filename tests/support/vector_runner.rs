@@ -414,6 +414,21 @@ impl World {
                 self.session()?.delivery_finished(id, delivery_result(&step["result"])?).map(|()| ok())
             }
             "identifier" => self.identifier(step)?,
+            "sign-in" | "sign-out" => {
+                let menshen = self.menshen.clone().ok_or("no store is open")?;
+                let opened = match what {
+                    "sign-in" => menshen.sign_in(text(step, "account")?),
+                    _ => menshen.sign_out(),
+                };
+                opened.map(|opened| {
+                    opened.set_locale("en");
+                    opened.set_strict(true);
+                    let same = self.session.as_ref().is_some_and(|before| before.is_same(&opened));
+                    let is_current = menshen.current().is_ok_and(|current| current.is_same(&opened));
+                    self.session = Some(opened);
+                    json!({ "same": same && is_current })
+                })
+            }
             "exercise" => {
                 let flow = self.session()?.exercise(right_request(step)?);
                 self.flow(flow, step)?

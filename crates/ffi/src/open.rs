@@ -79,6 +79,21 @@ impl BridgeMenshen {
         Ok(Arc::new(BridgeSession::new(self.menshen.session(&account)?)))
     }
 
+    /// The session of whoever uses the app now.
+    pub fn current(&self) -> Result<Arc<BridgeSession>, BridgeError> {
+        Ok(Arc::new(BridgeSession::new(self.menshen.current()?)))
+    }
+
+    /// Signs an account in.
+    pub fn sign_in(&self, account: String) -> Result<Arc<BridgeSession>, BridgeError> {
+        Ok(Arc::new(BridgeSession::new(self.menshen.sign_in(&account)?)))
+    }
+
+    /// Signs the current account out.
+    pub fn sign_out(&self) -> Result<Arc<BridgeSession>, BridgeError> {
+        Ok(Arc::new(BridgeSession::new(self.menshen.sign_out()?)))
+    }
+
     /// What was found when the store was opened.
     pub fn opened(&self) -> BridgeOpenReport {
         self.menshen.opened().into()

@@ -31,6 +31,11 @@ impl BridgeSession {
 
 #[uniffi::export]
 impl BridgeSession {
+    /// Whether this is the same session as another object.
+    pub fn is_same(&self, other: Arc<BridgeSession>) -> bool {
+        self.session.is_same(&other.session)
+    }
+
     /// Requests a feature.
     pub fn request(&self, feature: String, tapped: bool) -> Result<Arc<BridgeFlow>, BridgeError> {
         let trigger = if tapped { Trigger::Tap } else { Trigger::App };

@@ -33,6 +33,8 @@ pub(crate) struct Account {
     pub(crate) erases: BTreeMap<String, Erase>,
     /// The rights that the person used, by the id of the request.
     pub(crate) rights: BTreeMap<String, UsedRight>,
+    /// The account that took the guest's answers over.
+    pub(crate) owner: Option<String>,
     /// Set when the person closed the account.
     pub(crate) closed: bool,
     /// The latest wall clock that an entry was written at, in milliseconds since 1970.
@@ -169,6 +171,10 @@ impl Account {
         let at = Moment { wall: entry.at, uptime: self.uptime.total };
         match &entry.what {
             What::NoticeAgreed { .. } => self.notice = Some(Answer::Agreed),
+            // Once taken over, nobody takes it over again.
+            What::TakenOver { account } => {
+                self.owner.get_or_insert_with(|| account.clone());
+            }
             What::NoticeDeclined { .. } => self.notice = Some(Answer::Declined),
             What::SubjectKnown { place, from, below, .. } => {
                 let below =

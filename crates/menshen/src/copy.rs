@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::account::Status;
 use crate::copy_page;
 use crate::core::Core;
-use crate::entry::{Content, Entry, RestrictedBy};
+use crate::entry::{Content, Entry, RestrictedBy, What};
 use crate::error::Error;
 use crate::otlp::{RECORD_UID, ReadRecord, Value};
 use crate::outbox::read_body;
@@ -90,6 +90,7 @@ pub(crate) struct RecordCopy {
 pub(crate) struct ItemCopy {
     pub(crate) purpose: String,
     pub(crate) recipient: String,
+    pub(crate) recipient_name: String,
     pub(crate) put_at_ms: i64,
     pub(crate) kept_until_ms: i64,
     pub(crate) content: ItemContent,
@@ -132,6 +133,9 @@ impl HistoryEntry {
             all.remove(*key);
         }
         let r#type = all.remove("type")?.as_str()?.to_owned();
+        if matches!(entry.what, What::Context { .. } | What::Shape { .. }) {
+            return None;
+        }
         Some(Self { at_ms: entry.at, r#type, details: all.into_iter().collect() })
     }
 }
@@ -229,7 +233,7 @@ impl Copy {
     fn take_in(&mut self, core: &Core, purpose: &str, lane: Lane, records: &[Record]) {
         for record in records {
             let taken = match lane {
-                Lane::Outbox => self.take_in_item(purpose, record),
+                Lane::Outbox => self.take_in_item(core, purpose, record),
                 _ => self.take_in_record(core, purpose, record),
             };
             self.unreadable += u64::from(taken.is_none());
@@ -252,7 +256,7 @@ impl Copy {
         Some(())
     }
 
-    fn take_in_item(&mut self, purpose: &str, record: &Record) -> Option<()> {
+    fn take_in_item(&mut self, core: &Core, purpose: &str, record: &Record) -> Option<()> {
         let (header, recipient, bytes) = read_body(&record.body)?;
         let content = match std::str::from_utf8(bytes) {
             Ok(text) => ItemContent::Text(text.to_owned()),
@@ -261,6 +265,7 @@ impl Copy {
         self.items.push(ItemCopy {
             purpose: purpose.to_owned(),
             recipient: recipient.to_owned(),
+            recipient_name: core.policy.recipient(recipient).map_or(recipient, |r| core.local(&r.name)).to_owned(),
             put_at_ms: header.sealed_ms,
             kept_until_ms: record.expires_ms,
             content,

@@ -16,7 +16,7 @@ h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }\n\
 .wide { overflow-x: auto }\n\
 table { border-collapse: collapse; width: 100% }\n\
 th, td { text-align: start; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid #8886; overflow-wrap: anywhere }\n\
-td:first-child { white-space: nowrap }\n\
+td:first-child { white-space: nowrap } th + th, td + td { min-width: 8rem }\n\
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem } dd { margin: 0; overflow-wrap: anywhere }\n\
 </style>\n";
 
@@ -129,7 +129,7 @@ pub(crate) fn render(copy: &Copy) -> String {
             ItemContent::Text(text) => text.clone(),
             ItemContent::Base64(text) => format!("base64: {text}"),
         };
-        vec![moment(one.put_at_ms), one.recipient.clone(), content, moment(one.kept_until_ms)]
+        vec![moment(one.put_at_ms), one.recipient_name.clone(), content, moment(one.kept_until_ms)]
     });
     page.table(&[words.when, words.recipient, words.content, words.kept_until], items, words.nothing);
 

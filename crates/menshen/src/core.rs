@@ -29,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) account: Label,
     /// The app's own id of it, by which the controller knows the person; `None` for the guest.
     pub(crate) known_as: Option<String>,
+    /// The account that takes over this ledger of a guest.
+    pub(crate) owner: Option<String>,
     pub(crate) ledger: Ledger,
     pub(crate) state: Account,
     /// The accepted policy; the app's own one before anything was accepted.
@@ -67,6 +69,8 @@ pub(crate) enum Ledger {
     KeyBad,
     /// It could not be read to its end this time; the next call tries again.
     Unreadable,
+    /// It belongs to another account than the one that asks for it.
+    Foreign,
     /// It does not verify, or an anchor knows a later head.
     Broken {
         sequence: Option<u64>,
@@ -81,7 +85,7 @@ impl Ledger {
             Self::KeyNotReady => Some(("key-not-ready", Remedy::Wait)),
             Self::KeyBad => Some(("account-key-lost", Remedy::Nothing)),
             Self::Unreadable => Some(("ledger-unreadable", Remedy::Wait)),
-            Self::Broken { .. } => Some(("ledger-broken", Remedy::Nothing)),
+            Self::Foreign | Self::Broken { .. } => Some(("ledger-broken", Remedy::Nothing)),
         }
     }
 }
@@ -130,10 +134,16 @@ pub(crate) const ANY_EPOCH: u64 = u64::MAX;
 
 impl Core {
     /// Opens an account: reads its ledger if the key is there, else with every gate closed.
-    pub(crate) fn open(shared: &Shared, account: Label, known_as: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn open(
+        shared: &Shared,
+        account: Label,
+        known_as: Option<&str>,
+        owner: Option<String>,
+    ) -> Result<Self, Error> {
         let mut core = Self {
             account,
             known_as: known_as.map(str::to_owned),
+            owner,
             ledger: Ledger::KeyNotReady,
             state: Account::default(),
             policy: Arc::clone(&shared.bundled),
@@ -165,6 +175,7 @@ impl Core {
         match self.ledger {
             Ledger::Ready => return Ok(()),
             Ledger::Broken { sequence } => return Err(Error::LedgerBroken { sequence }),
+            Ledger::Foreign => return Err(Error::LedgerBroken { sequence: None }),
             Ledger::KeyNotReady | Ledger::KeyBad | Ledger::Unreadable => {}
         }
         let journal = &shared.journal;
@@ -210,14 +221,37 @@ impl Core {
                 return Err(error);
             }
         }
-        let adopted = self.adopt_policies(shared).and_then(|()| self.take_in_markers(shared));
+        let adopted = self
+            .take_over(shared)
+            .and_then(|()| self.adopt_policies(shared))
+            .and_then(|()| self.take_in_markers(shared));
         if let Err(error) = adopted {
             // Half of it would open what the other half closes.
-            self.ledger = Ledger::Unreadable;
+            if self.ledger != Ledger::Foreign {
+                self.ledger = Ledger::Unreadable;
+            }
             return Err(error);
         }
         self.look_up_keys(shared);
         Ok(())
+    }
+
+    /// Whoever opens this ledger must be who it belongs to. The names that lead an account to a guest's ledger stand in
+    /// clear, so only the signed entry counts.
+    pub(crate) fn take_over(&mut self, shared: &Shared) -> Result<(), Error> {
+        match (&self.owner, &self.state.owner) {
+            (None, None) => Ok(()),
+            (Some(ours), Some(theirs)) if ours == theirs => Ok(()),
+            (Some(ours), None) => {
+                let account = ours.clone();
+                self.commit(shared, vec![What::TakenOver { account }])
+            }
+            _ => {
+                self.ledger = Ledger::Foreign;
+                self.state = Account::default();
+                Err(Error::LedgerBroken { sequence: None })
+            }
+        }
     }
 
     /// Begins anew where the key store lost the store's own key or the account's; whether one was replaced.

@@ -32,6 +32,8 @@ pub(crate) enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last: Option<LastHead>,
     },
+    /// The first account takes over what the guest answered and recorded: this ledger is its own from here on.
+    TakenOver { account: String },
     /// The notice was agreed.
     NoticeAgreed { policy: String, shown: Shown },
     /// The notice was declined.

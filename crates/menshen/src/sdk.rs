@@ -121,7 +121,15 @@ fn keys_outside(store: Option<&Path>, keys: Option<&Path>) -> Result<(), Error> 
 #[derive(Clone)]
 pub struct Menshen {
     shared: Arc<Shared>,
+    /// The session of the account that is signed in.
+    current: Arc<Mutex<Option<Session>>>,
 }
+
+/// The names of the guest's ledgers: the first may be taken over by an account, the later one never is.
+const GUEST: &str = "guest";
+const LATER_GUEST: &str = "guest-later";
+/// There once an account took the first guest over.
+const GUEST_TAKEN: &str = "guest-taken";
 
 /// What all sessions share.
 pub(crate) struct Shared {
@@ -259,7 +267,7 @@ impl Menshen {
             sessions: Mutex::new(HashMap::new()),
             denied: Mutex::default(),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), current: Arc::default() })
     }
 
     /// The session of nobody in particular: the app before anyone signed in.
@@ -267,39 +275,115 @@ impl Menshen {
     /// # Errors
     /// The store failed. A key store that is not ready is no error: every gate is closed until it is.
     pub fn guest(&self) -> Result<Session, Error> {
-        self.session_of("guest", None)
+        let name = if self.has_name(GUEST_TAKEN) { LATER_GUEST } else { GUEST };
+        self.session_of(name, None, None)
     }
 
-    /// The session of an account, signed in. The name is the app's own opaque id; it should not be a phone number or an
-    /// address, because somebody who has the store's files can confirm a guess of it.
+    /// The session of an account, signed in. The first one takes over what the guest answered and recorded: their session
+    /// is the account's from then on, and the next guest begins unasked, as every other account does. The name is the
+    /// app's own opaque id; it should not be a phone number or an address, because somebody who has the store's files can
+    /// confirm a guess of it.
     ///
     /// # Errors
-    /// As [`Menshen::guest`].
+    /// As [`Menshen::guest`]. What may have to be taken over waits for the key store.
     pub fn session(&self, account: &str) -> Result<Session, Error> {
         let mut context = Context::new(&SHA256);
         context.update(&self.shared.journal.store_id());
         context.update(account.as_bytes());
-        self.session_of(&format!("account-{}", hex(context.finish().as_ref())), Some(account))
+        let id = hex(context.finish().as_ref());
+        let (own, taken) = (format!("account-{id}"), format!("guest-of-{id}"));
+        if self.has_name(&taken) {
+            let session = self.session_of(GUEST, Some(account), Some(id.clone()))?;
+            // Where the entry could not be written, another account may have been first.
+            if session.is_of(&id) {
+                return Ok(session);
+            }
+        }
+        let may_take_over = self.has_name(GUEST) && !self.has_name(GUEST_TAKEN) && !self.has_name(&own);
+        if may_take_over && self.guest()?.has_answers()? {
+            // The names first: they lead to the ledger, whose entry counts.
+            for name in [&taken, GUEST_TAKEN] {
+                self.shared.journal.label(LabelKind::Account, name)?;
+            }
+            return self.session_of(GUEST, Some(account), Some(id));
+        }
+        self.session_of(&own, Some(account), None)
     }
 
-    fn session_of(&self, name: &str, known_as: Option<&str>) -> Result<Session, Error> {
+    /// The session of whoever uses the app now: of the account that signed in last, else of the guest.
+    ///
+    /// # Errors
+    /// As [`Menshen::guest`].
+    pub fn current(&self) -> Result<Session, Error> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        current.map_or_else(|| self.guest(), Ok)
+    }
+
+    /// Signs an account in: its session is the current one, and that of an account before, or of the guest, is signed
+    /// out.
+    ///
+    /// # Errors
+    /// As [`Menshen::session`].
+    pub fn sign_in(&self, account: &str) -> Result<Session, Error> {
+        let session = self.session(account)?;
+        self.become_current(Some(session.clone()));
+        Ok(session)
+    }
+
+    /// Signs the current account out ([`Session::sign_out`]); the guest's session is the current one.
+    ///
+    /// # Errors
+    /// As [`Menshen::guest`]. The account is signed out all the same.
+    pub fn sign_out(&self) -> Result<Session, Error> {
+        self.become_current(None);
+        self.guest()
+    }
+
+    fn become_current(&self, session: Option<Session>) {
+        let before = {
+            let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *current, session.clone())
+        };
+        let others: Vec<Session> = match &session {
+            Some(session) => self.open_sessions().into_iter().filter(|other| !other.is_same(session)).collect(),
+            None => before.into_iter().collect(),
+        };
+        // The SDKs stop with nothing locked.
+        others.iter().for_each(Session::sign_out);
+    }
+
+    fn open_sessions(&self) -> Vec<Session> {
+        let sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.values().filter_map(WeakSession::upgrade).collect()
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        !self.shared.journal.labels(LabelKind::Account, name).is_empty()
+    }
+
+    fn session_of(&self, name: &str, known_as: Option<&str>, owner: Option<String>) -> Result<Session, Error> {
         let account = self.shared.journal.label(LabelKind::Account, name)?;
         let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = match sessions.get(&account).and_then(WeakSession::upgrade) {
-            Some(session) if !session.is_signed_out() => return Ok(session),
-            Some(session) => {
-                session.sign_in();
-                session
-            }
+        let (session, is_new) = match sessions.get(&account).and_then(WeakSession::upgrade) {
+            Some(session) => (session, false),
             None => {
-                let session = Session::open(Arc::clone(&self.shared), account, known_as)?;
+                let session = Session::open(Arc::clone(&self.shared), account, known_as, owner.clone())?;
                 sessions.insert(account, session.downgrade());
-                session
+                (session, true)
             }
         };
         drop(sessions);
-        // The first look at the platform is the host's code, so it runs with nothing locked.
-        session.refresh()?;
+        let was_signed_out = session.is_signed_out();
+        if was_signed_out {
+            session.sign_in();
+        }
+        if let (false, Some(known_as), Some(owner)) = (is_new, known_as, owner) {
+            session.take_over(known_as, owner)?;
+        }
+        if is_new || was_signed_out {
+            // The first look at the platform is the host's code, so it runs with nothing locked.
+            session.refresh()?;
+        }
         Ok(session)
     }
 

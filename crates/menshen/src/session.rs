@@ -100,8 +100,13 @@ pub struct PurposeState {
 }
 
 impl Session {
-    pub(crate) fn open(shared: Arc<Shared>, account: Label, known_as: Option<&str>) -> Result<Self, Error> {
-        let core = Core::open(&shared, account, known_as)?;
+    pub(crate) fn open(
+        shared: Arc<Shared>,
+        account: Label,
+        known_as: Option<&str>,
+        owner: Option<String>,
+    ) -> Result<Self, Error> {
+        let core = Core::open(&shared, account, known_as, owner)?;
         let closed = Snapshot::closed(core.identity());
         let session = Self {
             inner: Arc::new(Inner {
@@ -120,7 +125,42 @@ impl Session {
         Ok(session)
     }
 
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    /// The first account takes over what was answered and recorded before anyone signed in.
+    pub(crate) fn take_over(&self, known_as: &str, owner: String) -> Result<(), Error> {
+        self.change(|core, shared| {
+            if core.owner.is_some() {
+                return Ok(());
+            }
+            core.known_as = Some(known_as.to_owned());
+            core.owner = Some(owner);
+            // Before the ledger can be read, reading it takes over.
+            let taken = if core.ledger == Ledger::Ready { core.take_over(shared) } else { Ok(()) };
+            if taken.is_err() {
+                core.ledger = Ledger::Unreadable;
+            }
+            taken
+        })
+    }
+
+    /// Whether this is the session of an account that took the guest's over.
+    pub(crate) fn is_of(&self, owner: &str) -> bool {
+        self.read(|core, _| core.ledger != Ledger::Foreign && core.owner.as_deref() == Some(owner))
+    }
+
+    /// Whether anything was answered yet.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub(crate) fn has_answers(&self) -> Result<bool, Error> {
+        self.with_core(|core, shared| {
+            core.load(shared)?;
+            Ok(core.state.notice.is_some() || !core.state.purposes.is_empty())
+        })
+    }
+
+    /// Whether this is the same session as another: a session of the guest is that of the account that took it over.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 

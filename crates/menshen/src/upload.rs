@@ -146,8 +146,7 @@ fn next_owed(core: &mut Core, now: &Now) -> Result<Option<UploadRequest>, Error>
     let id = id.to_owned();
     let (url, what, body) = match owed {
         Owed::Erase(Erase { purpose, to }) => {
-            let body =
-                EraseBody { r#type: "erase", purpose, pseudonyms: [&to.pseudonym], policy: core.policy.hash() };
+            let body = EraseBody { r#type: "erase", purpose, pseudonyms: [&to.pseudonym], policy: core.policy.hash() };
             (format!("{}/erase", to.url.trim_end_matches('/')), Payload::Erase { id: id.clone() }, to_json(&body)?)
         }
         Owed::Right { used, about, url, .. } => {

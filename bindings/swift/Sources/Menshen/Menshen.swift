@@ -35,17 +35,12 @@ public enum Keys: Sendable {
 ///
 /// Unchecked: `sessions` is touched only under `lock`, everything else is immutable.
 public final class Menshen: @unchecked Sendable {
-  private enum Account: Hashable {
-    case guest
-    case named(String)
-  }
-
   private let handles = Handles()
   private let native: Handle<BridgeMenshen>
   private let clock: WallClock
   private let lock = NSLock()
-  /// One for each account, because a native session has one listener.
-  private var sessions: [Account: Session] = [:]
+  /// One for each native session, which has one listener.
+  private var sessions: [Session] = []
 
   /// Opens a store.
   ///
@@ -87,15 +82,49 @@ public final class Menshen: @unchecked Sendable {
   ///
   /// - Throws: ``MenshenError``. A key store that is not ready is no error: every gate is closed until it is.
   public func guest() throws -> Session {
-    try session(of: .guest) { try $0.guest() }
+    try session { try $0.guest() }
   }
 
-  /// The session of an account, by the app's own opaque id. It should not be a phone number or an address,
+  /// The session of an account, by the app's own opaque id. The first account takes over what the guest answered and
+  /// recorded: the guest's session is the account's from then on, and the next guest begins unasked, as every other
+  /// account does. The id should not be a phone number or an address,
   /// because somebody who has the store's files can confirm a guess of it.
   ///
   /// - Throws: ``MenshenError``, as ``guest()``.
   public func session(account: String) throws -> Session {
-    try session(of: .named(account)) { try $0.session(account: account) }
+    try session { try $0.session(account: account) }
+  }
+
+  /// The session of whoever uses the app now: of the account that signed in last, else of the guest.
+  ///
+  /// - Throws: ``MenshenError``, as ``guest()``.
+  public func current() throws -> Session {
+    try session { try $0.current() }
+  }
+
+  /// Signs an account in: its session is the current one, and that of an account before, or of the guest, is signed
+  /// out.
+  ///
+  /// - Throws: ``MenshenError``, as ``session(account:)``.
+  @discardableResult
+  public func signIn(_ account: String) throws -> Session {
+    defer { settle() }
+    return try session { try $0.signIn(account: account) }
+  }
+
+  /// Signs the current account out: its gates close and its SDKs stop, what is sealed waits, and only what is owed to
+  /// the person is still sent. The guest's session is the current one, and returned.
+  ///
+  /// - Throws: ``MenshenError``; the account is signed out all the same.
+  @discardableResult
+  public func signOut() throws -> Session {
+    defer { settle() }
+    return try session { try $0.signOut() }
+  }
+
+  /// What signing in or out closed is closed on this side too, and its SDKs stop, before it returns.
+  private func settle() {
+    for session in lock.withLock({ sessions }) { session.settle() }
   }
 
   /// What was found when the store was opened.
@@ -128,8 +157,8 @@ public final class Menshen: @unchecked Sendable {
   /// ``Session/whenAllowed(_:start:stop:)`` started is stopped.
   public func close() {
     let all = lock.withLock {
-      defer { sessions = [:] }
-      return Array(sessions.values)
+      defer { sessions = [] }
+      return sessions
     }
     for session in all { session.close() }
     handles.close()
@@ -151,16 +180,14 @@ public final class Menshen: @unchecked Sendable {
 
   /// Opening calls the app's key store and platform, so no lock is held meanwhile; of two threads that open
   /// the same account, one wins.
-  private func session(
-    of account: Account, open: (BridgeMenshen) throws -> BridgeSession
-  ) throws -> Session {
+  private func session(_ open: (BridgeMenshen) throws -> BridgeSession) throws -> Session {
     let native = try native.get()
-    if let known = lock.withLock({ sessions[account] }) { return known }
     let opened = try bridged { try open(native) }
+    if let known = lock.withLock({ sessions.first { $0.isSame(opened) } }) { return known }
     let session = Session(handles.hold(opened), of: handles, clock: clock)
     let winner = lock.withLock {
-      if let known = sessions[account] { return known }
-      sessions[account] = session
+      if let known = sessions.first(where: { $0.isSame(opened) }) { return known }
+      sessions.append(session)
       return session
     }
     if winner === session { session.listen(to: opened) }

@@ -30,6 +30,10 @@ public final class Session: @unchecked Sendable {
     takeSnapshot()
   }
 
+  func isSame(_ other: BridgeSession) -> Bool {
+    (try? native.get().isSame(other: other)) ?? false
+  }
+
   func close() {
     box.close()
     // Still with the native session, so that what stops is in the ledger.

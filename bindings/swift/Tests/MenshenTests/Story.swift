@@ -47,6 +47,18 @@ final class Story {
     }
   }
 
+  /// The session becomes the vector's own; whether it is the one from before.
+  func become(_ open: (Menshen) throws -> Session) throws -> JSON {
+    guard let menshen else { throw BrokenVector("no store is open") }
+    let before = session
+    let opened = try open(menshen)
+    try opened.setLocale("en")
+    try opened.setStrict(true)
+    session = opened
+    guard try menshen.current() === opened else { throw BrokenVector("another session is the current one") }
+    return ["same": .bool(opened === before)]
+  }
+
   /// Carries out one step. A failure of the library is a result, too.
   func perform(_ step: JSON) async throws -> JSON {
     guard let name = step["do"]?.string else { throw BrokenVector("a step without `do`") }

@@ -13,6 +13,7 @@ extension Story {
     "record": ["event", "fields", "json", "hex", "nested", "long"], "strict": ["on"],
     "dropped": [], "waiting": ["purpose"], "put": ["purpose", "recipient", "ttl_ms", "text"],
     "deliver": ["result"], "delivery": ["id", "result"], "identifier": ["recipient", "identifier"],
+    "sign-in": ["account"], "sign-out": [],
     "exercise": ["right", "purpose", "text", "answers"], "object": ["purpose"], "restrict": ["purpose"],
     "rights": [], "used-rights": [], "copy": [],
     "withdraw": ["purpose"], "maintain": [], "replace-lost-key": [], "purposes": [], "upload": ["reply"],
@@ -37,6 +38,10 @@ extension Story {
       let trigger: Trigger = step["tapped"]?.bool ?? true ? .tap : .app
       return try await go(.feature(try text(step, "feature"), trigger), step)
     case "settings": return try await go(.purpose(try text(step, "purpose")), step)
+    case "sign-in":
+      let account = try text(step, "account")
+      return try become { try $0.signIn(account) }
+    case "sign-out": return try become { try $0.signOut() }
     case "exercise": return try await go(.right(try rightRequest(step)), step)
     case "object": return Story.json(try await current.object(to: try text(step, "purpose")))
     case "restrict": return Story.json(try await current.restrict(try text(step, "purpose")))

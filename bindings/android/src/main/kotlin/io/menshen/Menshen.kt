@@ -33,7 +33,7 @@ class Menshen private constructor(
     private val clock: DeviceClock?,
 ) : AutoCloseable {
     private val handles = Handles()
-    private val sessions = HashMap<String?, Session>()
+    private val sessions = ArrayList<Session>()
 
     init {
         handles.keep(native)
@@ -46,22 +46,55 @@ class Menshen private constructor(
      *
      * @throws MenshenException the store failed.
      */
-    fun guest(): Session = sessionOf(null) { native.guest() }
+    fun guest(): Session = sessionOf { native.guest() }
 
     /**
-     * The session of an account. Each call with the same name gives the same one.
+     * The session of an account. Each call with the same name gives the same one. The first account takes over what the guest
+     * answered and recorded: the guest's session is the account's from then on, and the next guest begins unasked, as every
+     * other account does.
      *
      * @param account the app's own opaque id. It should not be a phone number or an address: somebody who has the
      * store's files can confirm a guess of it.
      * @throws MenshenException the store failed.
      */
-    fun session(account: String): Session = sessionOf(account) { native.session(account.sound()) }
+    fun session(account: String): Session = sessionOf { native.session(account.sound()) }
 
-    private fun sessionOf(account: String?, open: () -> BridgeSession): Session {
-        synchronized(sessions) { sessions[account] }?.let { return it }
+    /**
+     * The session of whoever uses the app now: of the account that signed in last, else of the guest.
+     *
+     * @throws MenshenException the store failed.
+     */
+    val current: Session get() = sessionOf { native.current() }
+
+    /**
+     * Signs an account in: its session is the [current] one, and that of an account before, or of the guest, is signed out.
+     *
+     * @param account as [session].
+     * @throws MenshenException the store failed.
+     */
+    fun signIn(account: String): Session = switching { native.signIn(account.sound()) }
+
+    /**
+     * Signs the current account out: its gates close and its SDKs stop, what is sealed waits, and only what is owed to the person
+     * is still sent. The guest's session is the [current] one, and returned.
+     *
+     * @throws MenshenException the store failed; the account is signed out all the same.
+     */
+    fun signOut(): Session = switching { native.signOut() }
+
+    private fun switching(act: () -> BridgeSession): Session =
+        try {
+            sessionOf(act)
+        } finally {
+            // What signing in or out closed is closed on this side too, and its SDKs stop, before this returns.
+            synchronized(sessions) { sessions.toList() }.forEach { it.settle() }
+        }
+
+    /** One object for each session of the library, which tells one listener of its changes. */
+    private fun sessionOf(open: () -> BridgeSession): Session {
         // Opened without the lock, because opening asks the host for its permissions.
         val made = Session(handles.keep(bridged(open)), handles, clock)
-        val kept = synchronized(sessions) { sessions.getOrPut(account) { made } }
+        val kept = synchronized(sessions) { sessions.find { it.isSame(made) } ?: made.also { sessions += it } }
         if (kept === made) made.listen() else made.discard()
         return kept
     }
@@ -84,7 +117,7 @@ class Menshen private constructor(
      * calls under way have returned. Calling it again does nothing.
      */
     override fun close() {
-        val open = synchronized(sessions) { sessions.values.toList().also { sessions.clear() } }
+        val open = synchronized(sessions) { sessions.toList().also { sessions.clear() } }
         open.forEach { it.end() }
         handles.close()
     }

@@ -421,7 +421,15 @@ class Session internal constructor(
 
     internal fun release(handle: Disposable) = handles.release(handle)
 
-    /** Lets go of a session that was opened twice at the same time. */
+    internal fun isSame(other: Session): Boolean = bridged { native.isSame(other.native) }
+
+    /** Brings this side up to date with a change that another object brought. */
+    internal fun settle() {
+        swap()
+        switches.settle()
+    }
+
+    /** Lets go of an object for a session that has one. */
     internal fun discard() = handles.release(native)
 
     /** Closes every gate on this side. */

@@ -44,6 +44,8 @@ private val arguments =
         "delivery" to setOf("id", "result"),
         "identifier" to setOf("recipient", "identifier"),
         "withdraw" to setOf("purpose"),
+        "sign-in" to setOf("account"),
+        "sign-out" to setOf(),
         "exercise" to setOf("right", "purpose", "text", "answers"),
         "object" to setOf("purpose"),
         "restrict" to setOf("purpose"),
@@ -187,6 +189,8 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             "delivery" -> ok { session.outbox.deliveryFinished(step.number("id"), result(step.get("result"))) }
             "identifier" -> identifier(step)
             "withdraw" -> withdraw(step.text("purpose"))
+            "sign-in" -> session { menshen().signIn(step.text("account")) }
+            "sign-out" -> session { menshen().signOut() }
             "exercise" -> flow(step) { session.rightFlow(rightRequest(step)) }
             "object" -> exercised(runBlocking { session.objectTo(step.text("purpose")) })
             "restrict" -> exercised(runBlocking { session.restrict(step.text("purpose")) })
@@ -213,6 +217,20 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             "damage" -> ok { damage(step.text("what")) }
             else -> throw BrokenVector("unknown `do`: `$action`")
         }
+
+    private fun menshen() = menshen ?: throw BrokenVector("no store is open")
+
+    /** The session becomes the vector's own; whether it is the one from before. */
+    private fun session(open: () -> Session): Map<String, Any> {
+        val before = current
+        val opened = open()
+        current = opened.apply {
+            setStrict(true)
+            setLocale("en")
+        }
+        if (menshen().current !== opened) throw BrokenVector("another session is the current one")
+        return mapOf("same" to (opened === before))
+    }
 
     private fun ok(act: () -> Unit): Map<String, Any> {
         act()
