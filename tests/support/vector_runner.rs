@@ -248,6 +248,13 @@ fn right_request(step: &Value) -> Result<RightRequest, Broken> {
     })
 }
 
+fn withdrawal_json(done: &Withdrawal) -> Value {
+    match done {
+        Withdrawal::Done { in_flight } => json!({ "withdrawal": "done", "in_flight": in_flight.len() }),
+        Withdrawal::Pending { code } => json!({ "withdrawal": "pending", "code": code }),
+    }
+}
+
 fn exercised_json(exercised: &Exercised) -> Value {
     match exercised {
         Exercised::Done { in_flight, .. } => json!({ "kind": "done", "in_flight": in_flight.len() }),
@@ -454,10 +461,12 @@ impl World {
                 }
                 (Err(error), _) | (_, Err(error)) => Err(error),
             },
-            "withdraw" => self.session()?.withdraw(text(step, "purpose")?).map(|done| match done {
-                Withdrawal::Done { in_flight } => json!({ "withdrawal": "done", "in_flight": in_flight.len() }),
-                Withdrawal::Pending { code } => json!({ "withdrawal": "pending", "code": code }),
-            }),
+            "withdraw" => self.session()?.withdraw(text(step, "purpose")?).map(|done| withdrawal_json(&done)),
+            "revocations" => self.flow(self.session()?.confirm_revocations(), step)?,
+            "revoked" => {
+                let permission = Permission::from_id(text(step, "permission")?).ok_or("unknown permission")?;
+                self.session()?.revoked_by_person(permission).map(|done| withdrawal_json(&done))
+            }
             "maintain" => self
                 .session()?
                 .maintain()
@@ -599,6 +608,7 @@ impl World {
                     menshen::PromptKind::SeparateConsent => "separate-consent",
                     menshen::PromptKind::ChangedPolicy => "changed-policy",
                     menshen::PromptKind::Right => "right",
+                    menshen::PromptKind::Revocation(_) => "revocation",
                     _ => "other",
                 });
             }

@@ -102,7 +102,7 @@ fn particulars(particulars: &[Particular]) -> Vec<BridgeParticular> {
 /// A question to the person.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct BridgePrompt {
-    /// What it asks for: `notice`, `purpose`, `separate-consent`, `changed-policy`, `right`.
+    /// What it asks for: `notice`, `purpose`, `separate-consent`, `changed-policy`, `revocation`, `right`.
     pub kind: String,
     /// The purpose asked for.
     pub purpose: Option<String>,
@@ -129,6 +129,7 @@ impl From<&Prompt> for BridgePrompt {
             PromptKind::Purpose => "purpose",
             PromptKind::SeparateConsent => "separate-consent",
             PromptKind::ChangedPolicy => "changed-policy",
+            PromptKind::Revocation(_) => "revocation",
             PromptKind::Right => "right",
             _ => "other",
         };

@@ -57,6 +57,24 @@ impl BridgeSession {
         Ok(self.flow(self.session.changed_policy()?))
     }
 
+    /// Asks whose act the loss of a system permission was.
+    pub fn confirm_revocations(&self) -> Result<Arc<BridgeFlow>, BridgeError> {
+        Ok(self.flow(self.session.confirm_revocations()?))
+    }
+
+    /// Whether there is a loss to ask about.
+    pub fn has_revocations(&self) -> bool {
+        self.session.has_revocations()
+    }
+
+    /// The system told that the person took a permission away.
+    pub fn revoked_by_person(&self, permission: String) -> Result<BridgeWithdrawal, BridgeError> {
+        let Some(known) = menshen::Permission::from_id(&permission) else {
+            return Err(menshen::Error::Undeclared { what: "permission", name: permission }.into());
+        };
+        Ok(self.session.revoked_by_person(known)?.into())
+    }
+
     /// Uses a right.
     pub fn exercise(&self, request: BridgeRightRequest) -> Result<Arc<BridgeFlow>, BridgeError> {
         Ok(self.flow(self.session.exercise(request.try_into()?)?))

@@ -7,6 +7,7 @@ use menshen_policy::document::{ConsentKind, Giver, Permission, Place, Right};
 use menshen_policy::{AgeBand, Consent, Identity, Month, Subject, Terms, Threshold};
 
 use crate::entry::{Entry, RestrictedBy, RightPart, Shape, What};
+use crate::revocation::Lost;
 
 /// The answers of one account, as its ledger has them.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +125,8 @@ pub(crate) struct Asked {
     pub(crate) at: Moment,
     /// `None` if the dialog was shown and no answer came.
     pub(crate) granted: Option<bool>,
+    /// There while a granted one is gone.
+    pub(crate) lost: Option<Lost>,
 }
 
 /// Where records went, and under which pseudonym.
@@ -204,11 +207,14 @@ impl Account {
                 self.to_shred.remove(&(purpose.clone(), *epoch));
             }
             What::PermissionAsked { permission, .. } => {
-                self.permissions.insert(*permission, Asked { at, granted: None });
+                self.permissions.insert(*permission, Asked { at, granted: None, lost: None });
             }
             What::PermissionAnswered { permission, granted } => {
-                self.permissions.insert(*permission, Asked { at, granted: Some(*granted) });
+                self.permissions.insert(*permission, Asked { at, granted: Some(*granted), lost: None });
             }
+            What::PermissionLost { permission } => self.lose(*permission, Some(Lost::Unexplained)),
+            What::PermissionLossExplained { permission, .. } => self.lose(*permission, Some(Lost::Explained)),
+            What::PermissionRegained { permission } => self.lose(*permission, None),
             // What a number means never changes.
             What::Context { index, context } => {
                 self.contexts.entry(*index).or_insert_with(|| context.clone());
@@ -267,6 +273,12 @@ impl Account {
             | What::FeatureStarted { .. }
             | What::FeatureEnded { .. }
             | What::InFlightAtWithdrawal { .. } => {}
+        }
+    }
+
+    fn lose(&mut self, permission: Permission, lost: Option<Lost>) {
+        if let Some(asked) = self.permissions.get_mut(&permission) {
+            asked.lost = lost;
         }
     }
 

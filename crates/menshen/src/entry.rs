@@ -73,6 +73,17 @@ pub(crate) enum What {
     PermissionAsked { permission: Permission, feature: String },
     /// What the system answered.
     PermissionAnswered { permission: Permission, granted: bool },
+    /// A system permission that was there is gone. It starts no wait before asking again.
+    PermissionLost { permission: Permission },
+    /// Whose act that was.
+    PermissionLossExplained {
+        permission: Permission,
+        by_person: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shown: Option<Shown>,
+    },
+    /// It is back.
+    PermissionRegained { permission: Permission },
     /// The policy and the law packs under which what follows is decided.
     Context { index: u32, context: Identity },
     /// What content sealed under a number carries.

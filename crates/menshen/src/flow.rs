@@ -50,6 +50,10 @@ impl Flow {
         Self::start(session, Goal::Purpose { purpose: purpose.to_owned() })
     }
 
+    pub(crate) fn revocations(session: Session) -> Result<Self, Error> {
+        Self::start(session, Goal::Revocations)
+    }
+
     pub(crate) fn exercise(session: Session, request: RightRequest) -> Result<Self, Error> {
         session.check_right(&request)?;
         Self::start(session, Goal::Right { request })
@@ -187,6 +191,15 @@ impl Flow {
                 self.asks_again =
                     self.session.with_core(|core, shared| core.answer_changed_policy(shared, yes, shown))?;
                 self.asked.insert(Asked::ChangedPolicy);
+            }
+            PromptKind::Revocation(permission) => {
+                self.session.with_core(|core, shared| {
+                    if yes {
+                        core.revoke(shared, permission, Some(shown)).map(|_| ())
+                    } else {
+                        core.not_revoked(shared, permission, shown)
+                    }
+                })?;
             }
             PromptKind::Right => {
                 self.asked.insert(Asked::Right);

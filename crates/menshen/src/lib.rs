@@ -42,6 +42,7 @@ mod platform;
 mod prompt;
 mod record;
 mod restriction;
+mod revocation;
 mod rights;
 mod sdk;
 mod sealed;

@@ -24,6 +24,7 @@ pub(crate) enum Goal {
     ChangedPolicy,
     Purpose { purpose: String },
     Right { request: RightRequest },
+    Revocations,
 }
 
 /// What follows.
@@ -73,6 +74,12 @@ impl Inquiry<'_> {
                 Ok(Next::Step(Step::Show(Prompt::right(self.core, request))))
             }
             Goal::Right { .. } => Ok(Next::Open),
+            Goal::Revocations => Ok(match self.core.next_revocation() {
+                Some((permission, purposes)) => {
+                    Next::Step(Step::Show(Prompt::revocation(self.core, permission, &purposes)))
+                }
+                None => Next::Open,
+            }),
         }
     }
 

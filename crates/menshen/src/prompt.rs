@@ -1,6 +1,8 @@
 //! What is shown to the person. The types have no place for a pre-ticked choice, a prompt without a way to
 //! refuse, or an author's own button.
 
+use std::collections::BTreeSet;
+
 use menshen_policy::Policy;
 use menshen_policy::document::{Permission, Purpose, Text};
 use ring::digest::{SHA256, digest};
@@ -46,6 +48,8 @@ pub enum PromptKind {
     SeparateConsent,
     /// Agreement to a changed policy.
     ChangedPolicy,
+    /// Whether it was the person who took a system permission away, which ends a consent.
+    Revocation(Permission),
     /// The use of a right that destroys something. The screen offers a copy first
     /// ([`Session::copy_html`](crate::Session::copy_html)).
     Right,
@@ -152,6 +156,33 @@ impl Prompt {
             source: document.notice.source.to_string(),
             yes: Label::Agree,
             no: Label::Decline,
+        }
+    }
+
+    pub(crate) fn revocation(core: &Core, permission: Permission, purposes: &BTreeSet<String>) -> Self {
+        let words = texts::revocation_words(core.locale());
+        let features = core.policy.document().features.values();
+        let names = features.filter(|one| one.permissions.contains_key(&permission)).map(|one| core.local(&one.name));
+        let names = texts::list(core.locale(), names);
+        let ending = purposes.iter().filter_map(|id| Some((id, core.policy.purpose(id)?)));
+        let ends = ending.map(|(_, purpose)| Particular {
+            label: words.ends.to_owned(),
+            text: core.local(&purpose.name).to_owned(),
+        });
+        Self {
+            kind: PromptKind::Revocation(permission),
+            purpose: None,
+            locale: core.locale().to_owned(),
+            title: words.title.replace("{name}", &names),
+            body: words.body.to_owned(),
+            particulars: ends.collect(),
+            source: purposes
+                .first()
+                .and_then(|id| core.policy.purpose(id))
+                .map(|purpose| purpose.source.to_string())
+                .unwrap_or_default(),
+            yes: Label::WasMe,
+            no: Label::WasNotMe,
         }
     }
 

@@ -365,7 +365,11 @@ impl Session {
         let was_ready = self.with_core(|core, shared| {
             let was_ready = core.ledger == Ledger::Ready;
             match core.load(shared) {
-                Ok(()) => Ok(was_ready),
+                Ok(()) => {
+                    // What cannot be noted now is noted at the next look.
+                    let _ = core.note_permissions(shared);
+                    Ok(was_ready)
+                }
                 Err(Error::KeyNotReady | Error::WrongKey | Error::KeyLost | Error::LedgerBroken { .. }) => Ok(false),
                 Err(error) => Err(error),
             }

@@ -46,6 +46,10 @@ pub enum Label {
     Confirm,
     /// They are not.
     Correct,
+    /// The person took the permission away.
+    WasMe,
+    /// Somebody else or something else did.
+    WasNotMe,
     /// Use a right.
     Proceed,
     /// Do not.
@@ -65,6 +69,8 @@ impl Label {
             Self::RefuseAll => ("Refuse all", "全部拒绝", "全部拒絕"),
             Self::Confirm => ("This is right", "正确", "正確"),
             Self::Correct => ("Change it", "修改", "修改"),
+            Self::WasMe => ("I turned it off", "是我关闭的", "是我關閉的"),
+            Self::WasNotMe => ("It was not me", "不是我关闭的", "不是我關閉的"),
             Self::Proceed => ("Go ahead", "继续", "繼續"),
             Self::Cancel => ("Cancel", "取消", "取消"),
         };
@@ -267,6 +273,31 @@ pub(crate) fn prompt_words(locale: &str) -> PromptWords {
 /// Names in a row.
 pub(crate) fn list<'a>(locale: &str, names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(pick(locale, ", ", "、", "、"))
+}
+
+/// The words of the question whose act the loss of a permission was.
+pub(crate) struct RevocationWords {
+    pub(crate) title: &'static str,
+    pub(crate) body: &'static str,
+    pub(crate) ends: &'static str,
+}
+
+pub(crate) fn revocation_words(locale: &str) -> RevocationWords {
+    let word = |e, s, t| pick(locale, e, s, t);
+    RevocationWords {
+        title: word(
+            "The system permission for {name} is off",
+            "{name}所需的系统权限已关闭",
+            "{name}所需的系統權限已關閉",
+        ),
+        body: word(
+            "If you turned it off yourself, your consent ends and what is kept under it on this device is destroyed. If not, it \
+             is only paused until the permission is back.",
+            "如果是您自己关闭的，您的同意即告撤回，本设备上据此保存的信息将被销毁。否则只是暂停，权限恢复后继续。",
+            "如果是您自己關閉的，您的同意即告撤回，本裝置上據此保存的資料將被銷毀。否則只是暫停，權限恢復後繼續。",
+        ),
+        ends: word("Ends then", "届时撤回", "屆時撤回"),
+    }
 }
 
 /// The name of a right as it stands in a sentence.

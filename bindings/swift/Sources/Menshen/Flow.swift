@@ -22,6 +22,8 @@ public enum Goal: Equatable, Sendable {
   case purpose(String)
   /// The use of a right.
   case right(RightRequest)
+  /// Whose act the loss of a system permission was.
+  case revocations
 }
 
 /// What is to be done next.
@@ -104,6 +106,7 @@ public final class Flow: Sendable {
       case .firstLaunch: try native.firstLaunch()
       case .changedPolicy: try native.changedPolicy()
       case .purpose(let purpose): try native.requestPurpose(purpose: purpose)
+      case .revocations: try native.confirmRevocations()
       case .right(let request): try native.exercise(request: BridgeRightRequest(request))
       }
     }
@@ -213,6 +216,15 @@ extension Session {
   @discardableResult
   public func requestPurpose(_ purpose: String, screen: any Screen) async throws -> Completion {
     try await complete(.purpose(purpose), screen)
+  }
+
+  /// Asks the person, for each system permission that was lost, whether they took it away themselves, where that ends a
+  /// consent by the policy. Unanswered or answered with no, everything stays suspended until the permission is back.
+  ///
+  /// - Throws: As ``request(_:screen:trigger:)``.
+  @discardableResult
+  public func confirmRevocations(screen: any Screen) async throws -> Completion {
+    try await complete(.revocations, screen)
   }
 
   /// The same flows step by step, for an app that shows the questions its own way.

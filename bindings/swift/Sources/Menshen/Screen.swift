@@ -34,6 +34,8 @@ public enum PromptKind: String, CaseIterable, Sendable {
   case separateConsent = "separate-consent"
   /// Agreement to a changed policy.
   case changedPolicy = "changed-policy"
+  /// Whether it was the person who took a system permission away, which ends a consent.
+  case revocation
   /// The use of a right that destroys something. The screen offers a copy first: ``Session/copyHTML()``.
   case right
 }

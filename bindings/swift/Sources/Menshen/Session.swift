@@ -118,6 +118,23 @@ public final class Session: @unchecked Sendable {
     }
   }
 
+  /// Whether a system permission was lost whose loss may end a consent, and nobody said yet whose act it was: ask with
+  /// ``confirmRevocations(screen:)``.
+  public func hasRevocations() throws -> Bool {
+    try call { $0.hasRevocations() }
+  }
+
+  /// The system told that the person took a permission away: what cannot run without it, and whose policy says so, is
+  /// withdrawn.
+  ///
+  /// - Throws: ``MenshenError``: the ledger cannot be read.
+  @discardableResult
+  public func revokedByPerson(_ permission: Permission) async throws -> Withdrawal {
+    try await inBackground { [self] in
+      try change { Withdrawal(try $0.revokedByPerson(permission: permission.rawValue)) }
+    }
+  }
+
   /// Does what may take time: destroys the keys of what was withdrawn, removes what expired, takes up what an
   /// earlier call could not finish. Call it after a withdrawal and now and then.
   ///

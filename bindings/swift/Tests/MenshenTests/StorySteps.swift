@@ -13,6 +13,7 @@ extension Story {
     "record": ["event", "fields", "json", "hex", "nested", "long"], "strict": ["on"],
     "dropped": [], "waiting": ["purpose"], "put": ["purpose", "recipient", "ttl_ms", "text"],
     "deliver": ["result"], "delivery": ["id", "result"], "identifier": ["recipient", "identifier"],
+    "revocations": ["answers"], "revoked": ["permission"],
     "sign-in": ["account"], "sign-out": [],
     "exercise": ["right", "purpose", "text", "answers"], "object": ["purpose"], "restrict": ["purpose"],
     "rights": [], "used-rights": [], "copy": [],
@@ -38,6 +39,10 @@ extension Story {
       let trigger: Trigger = step["tapped"]?.bool ?? true ? .tap : .app
       return try await go(.feature(try text(step, "feature"), trigger), step)
     case "settings": return try await go(.purpose(try text(step, "purpose")), step)
+    case "revocations": return try await go(.revocations, step)
+    case "revoked":
+      let permission = try need(Permission(rawValue: try text(step, "permission")), "permission")
+      return withdrawal(try await current.revokedByPerson(permission))
     case "sign-in":
       let account = try text(step, "account")
       return try become { try $0.signIn(account) }
@@ -67,10 +72,7 @@ extension Story {
       let id = try need(step["id"]?.integer, "id")
       try current.deliveryFinished(id, try deliveryResult(step))
     case "withdraw":
-      switch try await current.withdraw(try text(step, "purpose")) {
-      case .done(let inFlight): return ["withdrawal": "done", "in_flight": count(inFlight.count)]
-      case .pending(let code): return ["withdrawal": "pending", "code": .string(code.rawValue)]
-      }
+      return withdrawal(try await current.withdraw(try text(step, "purpose")))
     case "replace-lost-key": return ["replaced": .bool(try await current.replaceLostKey())]
     case "maintain":
       let done = try await current.maintain()
@@ -208,6 +210,13 @@ extension Story {
   /// What a vector means by a permit or an upload that there never was.
   private static func error(_ code: String) -> JSON {
     ["error": ["code": .string(code), "fields": [:], "problems": []]]
+  }
+
+  private func withdrawal(_ done: Withdrawal) -> JSON {
+    switch done {
+    case .done(let inFlight): ["withdrawal": "done", "in_flight": count(inFlight.count)]
+    case .pending(let code): ["withdrawal": "pending", "code": .string(code.rawValue)]
+    }
   }
 
   // MARK: Rights

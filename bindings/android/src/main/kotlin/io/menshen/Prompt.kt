@@ -48,6 +48,9 @@ enum class PromptKind(val id: String) {
     /** Agreement to a changed policy. */
     CHANGED_POLICY("changed-policy"),
 
+    /** Whether it was the person who took a system permission away, which ends a consent. */
+    REVOCATION("revocation"),
+
     /** The use of a right that destroys something. The screen offers a copy first: [Session.copyHtml]. */
     RIGHT("right"),
 }

@@ -111,6 +111,31 @@ class Session internal constructor(
         drive(screen) { purposeFlow(purpose) }.toCompletion()
 
     /**
+     * Whether a system permission was lost whose loss may end a consent, and nobody said yet whose act it was: ask with
+     * [confirmRevocations].
+     */
+    val hasRevocations: Boolean get() = bridged { native.hasRevocations() }
+
+    /**
+     * Asks the person, for each system permission that was lost, whether they took it away themselves, where that ends a consent by
+     * the policy. Unanswered or answered with no, everything stays suspended until the permission is back.
+     *
+     * @throws MenshenException the store failed.
+     */
+    suspend fun confirmRevocations(screen: Screen): Completion = drive(screen) { revocationsFlow() }.toCompletion()
+
+    /** As [confirmRevocations], step by step. */
+    fun revocationsFlow(): Flow = flow { native.confirmRevocations() }
+
+    /**
+     * The system told that the person took a permission away: what cannot run without it, and whose policy says so, is withdrawn.
+     *
+     * @throws MenshenException the ledger cannot be read.
+     */
+    suspend fun revokedByPerson(permission: Permission): Withdrawal =
+        withContext(NonCancellable) { inBackground { native.revokedByPerson(permission.id) }.toPublic() }
+
+    /**
      * Uses a right. What destroys something shows one prompt first, on which a copy is offered; everything else is done without
      * a question. A no always works: deleting, restricting, objecting and refusing need no promise of the policy.
      *

@@ -209,7 +209,8 @@ class SessionTest {
             runBlocking {
                 val session = fixture.open().guest()
                 val permit = fixture.permit(session)
-                val other = fixture.menshen.session("account")
+                assertSame(session, fixture.menshen.session("first"))
+                val other = fixture.menshen.session("another")
                 assertEquals(ErrorCode.PERMIT_ENDED, codeOf { other.begin(permit) })
                 session.begin(permit).end()
                 assertEquals(ErrorCode.PERMIT_ENDED, codeOf { session.begin(permit) })

@@ -44,6 +44,8 @@ private val arguments =
         "delivery" to setOf("id", "result"),
         "identifier" to setOf("recipient", "identifier"),
         "withdraw" to setOf("purpose"),
+        "revocations" to setOf("answers"),
+        "revoked" to setOf("permission"),
         "sign-in" to setOf("account"),
         "sign-out" to setOf(),
         "exercise" to setOf("right", "purpose", "text", "answers"),
@@ -189,6 +191,8 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
             "delivery" -> ok { session.outbox.deliveryFinished(step.number("id"), result(step.get("result"))) }
             "identifier" -> identifier(step)
             "withdraw" -> withdraw(step.text("purpose"))
+            "revocations" -> flow(step) { session.revocationsFlow() }
+            "revoked" -> withdrawal(runBlocking { session.revokedByPerson(checkNotNull(Permission.of(step.text("permission")))) })
             "sign-in" -> session { menshen().signIn(step.text("account")) }
             "sign-out" -> session { menshen().signOut() }
             "exercise" -> flow(step) { session.rightFlow(rightRequest(step)) }
@@ -495,8 +499,10 @@ internal class VectorRunner(private val policy: ByteArray) : AutoCloseable {
         return answer + mapOf("reads" to host.reads.get())
     }
 
-    private fun withdraw(purpose: String): Map<String, Any> =
-        when (val done = runBlocking { session.withdraw(purpose) }) {
+    private fun withdraw(purpose: String): Map<String, Any> = withdrawal(runBlocking { session.withdraw(purpose) })
+
+    private fun withdrawal(done: Withdrawal): Map<String, Any> =
+        when (done) {
             is Withdrawal.Done -> mapOf("withdrawal" to "done", "in_flight" to done.inFlight.size)
             is Withdrawal.Pending -> mapOf("withdrawal" to "pending", "code" to done.code.id)
         }
