@@ -295,7 +295,9 @@ fn read_answer(reply: &TransportReply, what: &Payload) -> Answer {
 fn read_taken(reply: &TransportReply, body: &[u8], what: &Payload) -> Result<Reply, BadReply> {
     match what {
         // A page of a portal in between confirms nothing.
-        Payload::Erase { .. } | Payload::Right { .. } if !body.is_empty() && !is_json(reply) => Err(BadReply::WrongType),
+        Payload::Erase { .. } | Payload::Right { .. } if !body.is_empty() && !is_json(reply) => {
+            Err(BadReply::WrongType)
+        }
         Payload::Erase { .. } | Payload::Right { .. } => Ok(Reply::default()),
         Payload::Records(_, Encoding::Ndjson) => ndjson::read_reply(is_json(reply), body),
         Payload::Records(..) => otlp::read_reply(reply.header("content-type"), body),
