@@ -199,10 +199,7 @@ impl Inner {
         // Its nonces are its place, so that there is one for each.
         let Some(head) = tail.head.clone().filter(|_| tail.since_checkpoint > 0) else { return Ok(()) };
         let id = if state.len() > BESIDE_ENTRIES {
-            let id = self.create_segment(ledger_slice(tail.domain), tail.tree.size)?;
-            self.manifest_added(id)?;
-            self.active.insert((ledger_slice(tail.domain), None), id);
-            id
+            self.follow_with(ledger_slice(tail.domain), tail.tree.size)?
         } else {
             self.ledger_segment(tail)?
         };

@@ -14,7 +14,7 @@ use crate::frame::{self, Kind};
 use crate::journal::{Inner, Journal};
 use crate::keys::Slot;
 use crate::manifest::Entry as ManifestEntry;
-use crate::names::{Domain, Label};
+use crate::names::{Domain, Label, Slice};
 use crate::segment::{Mark, aad};
 
 /// A ledger's segment that is as long is followed by another: one that has to be written anew fits into the reserve.
@@ -230,9 +230,23 @@ impl Inner {
             }
             return Ok(id);
         }
-        let id = self.create_segment(slice, tail.tree.size)?;
+        self.follow_with(slice, tail.tree.size)
+    }
+
+    /// A new segment of a ledger. The room behind the end of the one before is given back: every opening would read it.
+    pub(super) fn follow_with(&mut self, slice: Slice, first: u64) -> Result<u64, Error> {
+        let before = self.active.get(&(slice, None)).copied();
+        let id = self.create_segment(slice, first)?;
         self.manifest_added(id)?;
         self.active.insert((slice, None), id);
+        if let Some(segment) = before.and_then(|id| self.segments.get_mut(&id))
+            && let Some(file) = &segment.file
+            && segment.clean
+            && segment.allocated > segment.end
+            && file.set_length(segment.end).is_ok()
+        {
+            segment.allocated = segment.end;
+        }
         Ok(id)
     }
 }
