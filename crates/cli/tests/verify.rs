@@ -29,7 +29,7 @@ impl Exported {
             _ => Answer::Yes,
         };
         session.first_launch().unwrap().drive(agree).unwrap();
-        let exported = Self { folder, menshen: menshen, session };
+        let exported = Self { folder, menshen, session };
         exported.write("receipts.json", &exported.session.receipts().unwrap());
         exported.export();
         exported
