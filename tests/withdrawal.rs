@@ -10,10 +10,12 @@
 #[path = "support/bench.rs"]
 mod bench;
 
+use std::sync::{Arc, Mutex};
+
 use bench::{Bench, agree_to_change, erases, next_version, record, send_all};
 use menshen::journal::DiskError;
 use menshen::journal::simulated::{Fault, MemoryAnchor};
-use menshen::{Answer, KeyState, Recorded, Session, Step, TransportReply, Withdrawal, fields};
+use menshen::{Answer, ChangeListener, KeyState, Recorded, Session, Step, TransportReply, Trigger, Withdrawal, fields};
 use serde_json::json;
 
 const OWN: &str = "https://collector.example/v1/logs/erase";
@@ -335,4 +337,58 @@ fn a_request_to_erase_that_a_receiver_cannot_answer_holds_up_no_records() {
     assert_eq!(records, 1, "the records went out");
     assert!((5..20).contains(&erases), "it is tried again, ever more rarely: {erases} times");
     assert!(session.next_upload_at().is_some(), "it is still owed");
+}
+
+/// A host that fails when it is told that something changed.
+struct FailingHost;
+
+impl ChangeListener for FailingHost {
+    fn changed(&self, _: u64) {
+        panic!("the host failed");
+    }
+}
+
+#[test]
+fn a_host_that_fails_when_it_is_told_takes_nothing_from_a_withdrawal() {
+    let bench = Bench::new();
+    let (menshen, session) = bench.agreed();
+    session.listen(Arc::new(FailingHost));
+    let withdraws = session.clone();
+    assert!(std::thread::spawn(move || withdraws.withdraw("statistics")).join().is_err(), "the host did not fail");
+    drop((session, menshen));
+    assert!(!bench.open().guest().unwrap().is_purpose_allowed("statistics"));
+}
+
+#[test]
+fn a_withdrawal_is_on_the_disk_before_an_sdk_is_stopped() {
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    // What a process leaves that is killed while the app stops the SDK.
+    let left = Arc::new(Mutex::new(None));
+    let (leaves, disks) = (Arc::clone(&left), bench.clone());
+    let stop = move || *leaves.lock().unwrap() = Some((disks.disk.fork(), disks.outside.fork()));
+    session.when_allowed("meter", || (), stop).unwrap();
+    session.withdraw("statistics").unwrap();
+    let (disk, outside) = left.lock().unwrap().take().expect("the SDK was stopped");
+    let killed = Bench { disk, outside, anchor: MemoryAnchor::new(), ..bench };
+    assert!(!killed.open().guest().unwrap().is_purpose_allowed("statistics"));
+}
+
+#[test]
+fn agreeing_to_the_notice_anew_forgets_no_version_that_waits() {
+    let bench = Bench::new();
+    let (_menshen, session) = bench.agreed();
+    session
+        .offer_policy(next_version(json!({
+            "purposes": { "advertising": null }, "recipients": { "ads": null }, "rules": { "no-ads-under-16": null },
+        })))
+        .unwrap();
+    let closed = session.is_purpose_allowed("advertising");
+    // A purpose on contract whose key is gone opens with the notice, shown again.
+    bench.lose_key_of(&session, "messaging");
+    session.refresh().unwrap();
+    session.request("messages", Trigger::Tap).unwrap().drive(&mut |_: &Step| Answer::Yes).unwrap();
+    assert!(session.is_allowed("messages"));
+    assert_eq!((closed, session.is_purpose_allowed("advertising")), (false, false));
+    assert!(session.has_changed_policy());
 }

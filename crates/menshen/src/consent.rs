@@ -183,7 +183,8 @@ impl Core {
             self.opened(purpose);
         }
         self.govern(Arc::clone(policy));
-        self.pending = None;
+        // Agreeing to one version forgets no later one: what that takes away stays away.
+        self.pending = self.pending.take().filter(|pending| pending.is_newer_than(policy));
         self.identifiers = IdentifierCache::default();
         for (purpose, epoch) in gone {
             let label = self.label(&shared.journal, &purpose)?;
@@ -200,25 +201,16 @@ impl Core {
         yes: bool,
         shown: Shown,
     ) -> Result<Vec<String>, Error> {
-        let Some(pending) = self.pending.take() else { return Ok(Vec::new()) };
+        let Some(pending) = &self.pending else { return Ok(Vec::new()) };
+        let policy = Arc::clone(&pending.policy);
         if !yes {
-            let document = pending.policy.document();
-            let what = What::PolicyDeclined {
-                policy: pending.policy.hash().to_owned(),
-                version: document.version.to_string(),
-                shown,
-            };
-            self.pending = Some(pending);
-            self.commit(shared, vec![what])?;
+            let version = policy.document().version.to_string();
+            self.commit(shared, vec![What::PolicyDeclined { policy: policy.hash().to_owned(), version, shown }])?;
             return Ok(Vec::new());
         }
-        let policy = Arc::clone(&pending.policy);
         let touched: Vec<String> =
             pending.change.added.iter().chain(&pending.change.widened).map(ToString::to_string).collect();
-        if let Err(error) = self.accept_policy(shared, &policy, shown) {
-            self.pending = Some(pending);
-            return Err(error);
-        }
+        self.accept_policy(shared, &policy, shown)?;
         let now = shared.clock.now();
         let mut asks = Vec::new();
         for id in touched {

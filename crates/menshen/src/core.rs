@@ -116,6 +116,10 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    pub(crate) fn is_newer_than(&self, policy: &Policy) -> bool {
+        self.policy.document().version.numbers() > policy.document().version.numbers()
+    }
+
     /// Whether what it takes away has ended at a moment, in milliseconds since 1970.
     fn is_effective(&self, at_ms: i64) -> bool {
         // The day starts when it starts in UTC. One that cannot be told has started: nothing stays open for it.
@@ -322,8 +326,7 @@ impl Core {
             self.govern(policy);
             return Ok(());
         }
-        let newer = |pending: &Pending| pending.policy.document().version.numbers() > theirs.version.numbers();
-        if self.pending.as_ref().is_some_and(newer) {
+        if self.pending.as_ref().is_some_and(|pending| pending.is_newer_than(&policy)) {
             return Ok(());
         }
         if self.state.arrived.as_deref() != Some(policy.hash()) && self.ledger == Ledger::Ready {

@@ -236,6 +236,9 @@ impl fmt::Display for Error {
                     "this store holds the answers to policy `{accepted}`, not `{given}`; give the app's own policy"
                 )
             }
+            Self::OlderPolicy { accepted, given } if accepted == given => {
+                write!(f, "version {given} was accepted with another text; a policy that changes needs a later version")
+            }
             Self::OlderPolicy { accepted, given } => {
                 write!(
                     f,

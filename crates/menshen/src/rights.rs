@@ -300,7 +300,7 @@ impl Session {
     }
 
     pub(crate) fn carry_out(&self, request: &RightRequest) -> Result<Exercised, Error> {
-        self.change(|core, shared| {
+        let close = |core: &mut Core, shared: &Shared| {
             // Which version governs stands in the ledger. Where it cannot be read the gates close all the same.
             let _ = core.load(shared);
             core.check_right(request)?;
@@ -311,9 +311,9 @@ impl Session {
                 Plan::Restrict(purpose, by) => core.close_in_memory(&purpose, Closing::Restricted(by)),
                 Plan::Nothing | Plan::Refuse { .. } => {}
             }
-            Ok::<(), Error>(())
-        })?;
-        let exercised = self.change(|core, shared| core.exercise(shared, request));
+            Ok(())
+        };
+        let exercised = self.close_and_prove(close, |core, shared| core.exercise(shared, request));
         self.wait_for_switches();
         exercised
     }

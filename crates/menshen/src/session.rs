@@ -191,12 +191,33 @@ impl Session {
 
     /// As [`Session::with_core`], without a look at the platform: what closes something waits for no host.
     pub(crate) fn change<T>(&self, act: impl FnOnce(&mut Core, &Shared) -> T) -> T {
+        let (result, changed) = self.change_untold(act);
+        self.tell(changed);
+        result
+    }
+
+    /// Closes something in memory and then proves it. The host is told after both: its code may take its time or
+    /// panic, and a no must be on the disk by then.
+    pub(crate) fn close_and_prove<T>(
+        &self,
+        close: impl FnOnce(&mut Core, &Shared) -> Result<(), Error>,
+        prove: impl FnOnce(&mut Core, &Shared) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let (closed, changed) = self.change_untold(close);
+        // The snapshot is closed by now, and whoever asks it waits for no disk.
+        let (proven, changed_again) = match closed {
+            Ok(()) => self.change_untold(prove),
+            Err(error) => (Err(error), false),
+        };
+        self.tell(changed || changed_again);
+        proven
+    }
+
+    fn change_untold<T>(&self, act: impl FnOnce(&mut Core, &Shared) -> T) -> (T, bool) {
         let mut core = self.lock();
         let result = act(&mut core, &self.inner.shared);
         let changed = self.swap_snapshot(&mut core);
-        drop(core);
-        self.tell(changed);
-        result
+        (result, changed)
     }
 
     /// Reads without a change of the answers.
@@ -396,7 +417,7 @@ impl Session {
     /// # Errors
     /// The policy has no such purpose, or a statute demands it.
     pub fn withdraw(&self, purpose: &str) -> Result<Withdrawal, Error> {
-        self.change(|core, shared| {
+        let close = |core: &mut Core, shared: &Shared| {
             // Which version governs stands in the ledger. Where it cannot be read the gate closes all the same.
             let _ = core.load(shared);
             if core.policy.purpose(purpose).is_none() && !core.state.purposes.contains_key(purpose) {
@@ -405,13 +426,13 @@ impl Session {
             core.may_withdraw(purpose, &shared.clock.now())?;
             core.close_in_memory(purpose, Closing::Withdrawn);
             Ok(())
-        })?;
-        // The gate and the snapshot are closed; now the evidence.
-        let withdrawn = self.change(|core, shared| match core.deny(shared, purpose, Refusal::Withdrawn) {
-            Ok(in_flight) => Ok(Withdrawal::Done { in_flight }),
-            Err(error @ Error::LegalDuty { .. }) => Err(error),
-            Err(error) => Ok(Withdrawal::Pending { code: error.code() }),
-        });
+        };
+        let withdrawn =
+            self.close_and_prove(close, |core, shared| match core.deny(shared, purpose, Refusal::Withdrawn) {
+                Ok(in_flight) => Ok(Withdrawal::Done { in_flight }),
+                Err(error @ Error::LegalDuty { .. }) => Err(error),
+                Err(error) => Ok(Withdrawal::Pending { code: error.code() }),
+            });
         self.wait_for_switches();
         withdrawn
     }
