@@ -15,7 +15,9 @@ use std::sync::{Arc, Mutex};
 use bench::{Bench, agree_to_change, erases, next_version, record, send_all};
 use menshen::journal::DiskError;
 use menshen::journal::simulated::{Fault, MemoryAnchor};
-use menshen::{Answer, ChangeListener, KeyState, Recorded, Session, Step, TransportReply, Trigger, Withdrawal, fields};
+use menshen::{
+    Answer, ChangeListener, KeyState, Policy, Recorded, Session, Step, TransportReply, Trigger, Withdrawal, fields,
+};
 use serde_json::json;
 
 const OWN: &str = "https://collector.example/v1/logs/erase";
@@ -391,4 +393,33 @@ fn agreeing_to_the_notice_anew_forgets_no_version_that_waits() {
     assert!(session.is_allowed("messages"));
     assert_eq!((closed, session.is_purpose_allowed("advertising")), (false, false));
     assert!(session.has_changed_policy());
+}
+
+/// A version without advertising, that holds from a day.
+fn without_advertising(version: &str, effective_from: &str) -> Policy {
+    next_version(json!({
+        "version": version, "effective_from": effective_from,
+        "purposes": { "advertising": null }, "recipients": { "ads": null }, "rules": { "no-ads-under-16": null },
+    }))
+}
+
+#[test]
+fn what_a_version_took_away_stays_away_when_a_later_one_arrives_that_does_not_hold_yet() {
+    let bench = Bench::new();
+    let (menshen, session) = bench.agreed();
+    assert!(session.is_purpose_allowed("advertising"));
+    session.offer_policy(without_advertising("1.1.0", "2026-06-01")).unwrap();
+    assert!(!session.is_purpose_allowed("advertising"), "it has ended");
+    // The day is the fifteenth of January 2027.
+    for later in [without_advertising("1.2.0", "2027-02-20"), next_version(json!({ "version": "1.3.0" }))] {
+        session.offer_policy(later).unwrap();
+        assert!(!session.is_purpose_allowed("advertising"));
+        assert!(session.why_not_start("ads").unwrap().is_some());
+    }
+    drop((session, menshen));
+    let session = bench.open().guest().unwrap();
+    assert!(!session.is_purpose_allowed("advertising"), "after a restart");
+    // The last one has it again, and asks about it once it is agreed to.
+    agree_to_change(&session);
+    assert_eq!((session.policy_version().as_str(), session.has_changed_policy()), ("1.3.0", false));
 }

@@ -25,10 +25,8 @@ pub(crate) struct Account {
     pub(crate) accepted: Option<Accepted>,
     /// The newest version that was shown and declined.
     pub(crate) declined_version: Option<String>,
-    /// The newest version known to have arrived, by hash.
-    pub(crate) arrived: Option<String>,
-    /// Its canonical document.
-    pub(crate) arrived_document: Option<String>,
+    /// The versions that arrived and wait, each the canonical document by its hash, in the order in which they came.
+    pub(crate) arrived: Vec<Accepted>,
     /// Where records of each purpose went that nobody was asked to erase.
     pub(crate) sent: BTreeMap<String, BTreeSet<Destination>>,
     pub(crate) erases: BTreeMap<String, Erase>,
@@ -223,10 +221,13 @@ impl Account {
                 self.shapes.entry(*index).or_insert_with(|| shape.clone());
             }
             What::PolicyArrived { policy, document, .. } => {
-                self.arrived = Some(policy.clone());
-                self.arrived_document = Some(document.clone());
+                self.arrived.push(Accepted { hash: policy.clone(), document: document.clone() });
             }
             What::PolicyAccepted { policy, document, .. } => {
+                // Those before it are over with it; one that came later still waits.
+                if let Some(at) = self.arrived.iter().position(|one| one.hash == *policy) {
+                    self.arrived.drain(..=at);
+                }
                 self.accepted = Some(Accepted { hash: policy.clone(), document: document.clone() });
             }
             What::PolicyDeclined { version, .. } => self.declined_version = Some(version.clone()),

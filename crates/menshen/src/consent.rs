@@ -184,7 +184,7 @@ impl Core {
         }
         self.govern(Arc::clone(policy));
         // Agreeing to one version forgets no later one: what that takes away stays away.
-        self.pending = self.pending.take().filter(|pending| pending.is_newer_than(policy));
+        self.waiting.retain(|waiting| waiting.is_newer_than(policy));
         self.identifiers = IdentifierCache::default();
         for (purpose, epoch) in gone {
             let label = self.label(&shared.journal, &purpose)?;
@@ -201,7 +201,7 @@ impl Core {
         yes: bool,
         shown: Shown,
     ) -> Result<Vec<String>, Error> {
-        let Some(pending) = &self.pending else { return Ok(Vec::new()) };
+        let Some(pending) = self.pending() else { return Ok(Vec::new()) };
         let policy = Arc::clone(&pending.policy);
         if !yes {
             let version = policy.document().version.to_string();
@@ -232,8 +232,8 @@ impl Core {
         source: SubjectKnownBy,
     ) -> Result<(), Error> {
         let now = Month::at(shared.clock.now().wall_ms);
-        let pending = self.pending.as_ref().map(|pending| pending.policy.thresholds());
-        let thresholds = [self.policy.thresholds(), pending.unwrap_or_default()].concat();
+        let policies = std::iter::once(&self.policy).chain(self.waiting.iter().map(|waiting| &waiting.policy));
+        let thresholds: Vec<u8> = policies.flat_map(|policy| policy.thresholds().iter().copied()).collect();
         let band = AgeBand::of(born, now, &thresholds);
         // Asked again, nobody is older than they surely were not: that takes a guardian, or the host's support.
         let known = self.state.subject.age.and_then(|age| age.below).filter(|next| now < next.month);

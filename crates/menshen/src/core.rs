@@ -37,8 +37,9 @@ pub(crate) struct Core {
     pub(crate) policy: Arc<Policy>,
     /// Its rules where the person lives.
     pub(crate) rules: RulesInForce,
-    /// A newer version than the accepted one.
-    pub(crate) pending: Option<Pending>,
+    /// Versions newer than the accepted one, the oldest first. What any of them takes away has ended once its day began; the
+    /// person is asked about the last.
+    pub(crate) waiting: Vec<Pending>,
     pub(crate) locale: Option<String>,
     pub(crate) strict: bool,
     /// Set when the person signed out: everything is closed, and only what is owed is sent.
@@ -121,7 +122,7 @@ impl Pending {
     }
 
     /// Whether what it takes away has ended at a moment, in milliseconds since 1970.
-    fn is_effective(&self, at_ms: i64) -> bool {
+    pub(crate) fn is_effective(&self, at_ms: i64) -> bool {
         // The day starts when it starts in UTC. One that cannot be told has started: nothing stays open for it.
         self.policy.document().effective_from.start_ms().is_none_or(|start| start <= at_ms)
     }
@@ -152,7 +153,7 @@ impl Core {
             state: Account::default(),
             policy: Arc::clone(&shared.bundled),
             rules: shared.bundled.rules_in_force(None),
-            pending: None,
+            waiting: Vec::new(),
             locale: None,
             strict: shared.strict,
             signed_out: false,
@@ -280,7 +281,7 @@ impl Core {
 
     /// The accepted document governs; the app's own is pending where it is newer.
     fn adopt_policies(&mut self, shared: &Shared) -> Result<(), Error> {
-        self.pending = None;
+        self.waiting.clear();
         let accepted = self.state.accepted.clone().filter(|accepted| accepted.hash != shared.bundled.hash());
         self.govern(match accepted {
             None => Arc::clone(&shared.bundled),
@@ -290,8 +291,8 @@ impl Core {
             return Ok(());
         }
         // What a version that arrived takes away stays away, whether or not this build brings it along.
-        if let Some(arrived) = self.state.arrived_document.clone() {
-            self.offer_if_newer(Arc::new(kept_policy(&arrived)?), shared)?;
+        for arrived in self.state.arrived.clone() {
+            self.offer_if_newer(Arc::new(kept_policy(&arrived.document)?), shared)?;
         }
         self.offer_if_newer(Arc::clone(&shared.bundled), shared)
     }
@@ -326,10 +327,11 @@ impl Core {
             self.govern(policy);
             return Ok(());
         }
-        if self.pending.as_ref().is_some_and(|pending| pending.is_newer_than(&policy)) {
+        if self.pending().is_some_and(|pending| pending.is_newer_than(&policy)) {
             return Ok(());
         }
-        if self.state.arrived.as_deref() != Some(policy.hash()) && self.ledger == Ledger::Ready {
+        let is_known = self.state.arrived.iter().any(|one| one.hash == policy.hash());
+        if !is_known && self.ledger == Ledger::Ready {
             let what = What::PolicyArrived {
                 policy: policy.hash().to_owned(),
                 version: theirs.version.to_string(),
@@ -339,8 +341,10 @@ impl Core {
             };
             self.commit(shared, vec![what])?;
         }
-        let rules = policy.rules_in_force(self.state.subject.place.as_ref());
-        self.pending = Some(Pending { change: Change::between(&self.policy, &policy), rules, policy });
+        if self.waiting.iter().all(|one| one.policy.hash() != policy.hash()) {
+            let rules = policy.rules_in_force(self.state.subject.place.as_ref());
+            self.waiting.push(Pending { change: Change::between(&self.policy, &policy), rules, policy });
+        }
         Ok(())
     }
 
@@ -469,17 +473,22 @@ impl Core {
         if self.state.subject.place != place {
             let place = self.state.subject.place.as_ref();
             self.rules = self.policy.rules_in_force(place);
-            if let Some(pending) = &mut self.pending {
-                pending.rules = pending.policy.rules_in_force(place);
+            for waiting in &mut self.waiting {
+                waiting.rules = waiting.policy.rules_in_force(place);
             }
         }
         Ok(())
     }
 
-    /// The newer version, once its day has begun. A clock set back does not end it: the ledger remembers a later time.
-    pub(crate) fn newer_in_effect(&self, now: &Now) -> Option<&Pending> {
+    /// The newest version, which the person is asked about.
+    pub(crate) fn pending(&self) -> Option<&Pending> {
+        self.waiting.last()
+    }
+
+    /// The newer versions whose day has begun. A clock set back does not end them: the ledger remembers a later time.
+    pub(crate) fn newer_in_effect(&self, now: &Now) -> impl Iterator<Item = &Pending> {
         let at_ms = now.wall_ms.max(self.state.latest_ms);
-        self.pending.as_ref().filter(|pending| pending.is_effective(at_ms))
+        self.waiting.iter().filter(move |waiting| waiting.is_effective(at_ms))
     }
 
     /// Takes in a look at the platform, unless one that began later is known.
@@ -514,7 +523,7 @@ impl Core {
     /// The error for a name that the governing policy lacks.
     pub(crate) fn unknown(&self, what: &'static str, name: &str, in_policy: impl Fn(&Policy) -> bool) -> Error {
         let name = name.to_owned();
-        if self.pending.as_ref().is_some_and(|pending| in_policy(&pending.policy)) {
+        if self.pending().is_some_and(|pending| in_policy(&pending.policy)) {
             Error::NotAcceptedYet { what, name }
         } else {
             Error::Undeclared { what, name }

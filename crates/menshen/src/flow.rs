@@ -293,6 +293,6 @@ impl Flow {
 
 /// The policies that a step depends on, by their hashes.
 fn policies(core: &Core) -> String {
-    let pending = core.pending.as_ref().map_or("", |pending| pending.policy.hash());
+    let pending = core.pending().map_or("", |pending| pending.policy.hash());
     format!("{} {pending}", core.policy.hash())
 }

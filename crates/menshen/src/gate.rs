@@ -55,8 +55,7 @@ fn decisive(decision: &Decision<'_>) -> Option<Reason> {
 impl Core {
     /// The accepted version, and the newer one where its day has begun.
     pub(crate) fn in_force(&self, now: &Now) -> InForce<'_> {
-        let newer = self.newer_in_effect(now).map(|pending| pending.policy.as_ref());
-        InForce { accepted: &self.policy, newer }
+        InForce { accepted: &self.policy, waiting: &self.waiting, at_ms: now.wall_ms.max(self.state.latest_ms) }
     }
 
     /// The decision of the accepted version alone.
@@ -125,14 +124,16 @@ impl Core {
 
     /// What a newer version in effect forbids ends like what it takes away: without anyone's agreement.
     fn prohibited_by_newer(&self, id: &str, now: &Now, valid_until_ms: &mut Option<i64>) -> Option<Closed<'_>> {
-        let newer = self.newer_in_effect(now)?;
-        let purpose = newer.policy.purpose_id(id)?;
-        let decision = self.decide_by(&newer.policy, &newer.rules, purpose, id, now);
-        if let Some(until) = decision.valid_until_ms {
-            *valid_until_ms = Some(valid_until_ms.map_or(until, |other| other.min(until)));
-        }
-        let forbids = decision.verdict == Verdict::Deny && matches!(decision.reasons.first(), Some(Reason::Rule(_)));
-        forbids.then_some(Closed::Decided { decision, by: &newer.policy, purpose })
+        self.newer_in_effect(now).find_map(|newer| {
+            let purpose = newer.policy.purpose_id(id)?;
+            let decision = self.decide_by(&newer.policy, &newer.rules, purpose, id, now);
+            if let Some(until) = decision.valid_until_ms {
+                *valid_until_ms = Some(valid_until_ms.map_or(until, |other| other.min(until)));
+            }
+            let is_rule = matches!(decision.reasons.first(), Some(Reason::Rule(_)));
+            let forbids = decision.verdict == Verdict::Deny && is_rule;
+            forbids.then_some(Closed::Decided { decision, by: &newer.policy, purpose })
+        })
     }
 
     fn closed_by_rules<'a>(&'a self, decision: Decision<'a>, purpose: PurposeId, id: &str) -> Option<Closed<'a>> {

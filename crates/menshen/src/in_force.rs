@@ -1,22 +1,27 @@
-//! What holds now: the accepted version of the policy, less what a newer version in effect takes away.
+//! What holds now: the accepted version of the policy, less what any newer version in effect takes away.
 
 use std::collections::BTreeSet;
 
 use menshen_policy::Policy;
 use menshen_policy::document::{Endpoint, Event, FieldForm, Identifier, IdentifierUse, SdkStart};
 
+use crate::core::Pending;
 use crate::entry::{Content, Shape};
 
-/// The accepted version and, once its day has begun, the newer one that waits. What counts is what both have.
+/// The accepted version and every newer one that waits and whose day has begun. What counts is what all of them have.
 #[derive(Clone, Copy)]
 pub(crate) struct InForce<'a> {
     pub(crate) accepted: &'a Policy,
-    pub(crate) newer: Option<&'a Policy>,
+    /// Versions newer than the accepted one.
+    pub(crate) waiting: &'a [Pending],
+    /// The latest moment that is known, in milliseconds since 1970.
+    pub(crate) at_ms: i64,
 }
 
 impl<'a> InForce<'a> {
     fn versions(self) -> impl Iterator<Item = &'a Policy> {
-        std::iter::once(self.accepted).chain(self.newer)
+        let newer = self.waiting.iter().filter(move |waiting| waiting.is_effective(self.at_ms));
+        std::iter::once(self.accepted).chain(newer.map(|waiting| waiting.policy.as_ref()))
     }
 
     pub(crate) fn has_purpose(self, purpose: &str) -> bool {
@@ -37,7 +42,7 @@ impl<'a> InForce<'a> {
         self.versions().all(named)
     }
 
-    /// The categories that a purpose holds in both versions.
+    /// The categories that a purpose holds in every version.
     pub(crate) fn categories(self, purpose: &'a str) -> impl Iterator<Item = &'a str> {
         let declared = self.accepted.purpose(purpose).map_or(&[][..], |p| p.categories.as_slice());
         declared.iter().map(|id| id.as_str()).filter(move |category| self.has_category(purpose, category))
@@ -55,23 +60,23 @@ impl<'a> InForce<'a> {
         })
     }
 
-    /// How long content of a purpose is kept at most, in milliseconds, where both versions have the purpose.
+    /// How long content of a purpose is kept at most, in milliseconds, where every version has the purpose.
     pub(crate) fn kept_for_ms(self, purpose: &str) -> u64 {
         let declared = self.versions().filter_map(|policy| policy.purpose(purpose));
         declared.map(|p| p.retention.duration.seconds()).min().unwrap_or(0).saturating_mul(1000)
     }
 
-    /// The endpoints of the accepted version that the newer one still has, for the same recipient.
+    /// The endpoints of the accepted version that every newer one still has, for the same recipient.
     pub(crate) fn endpoints(self) -> impl Iterator<Item = (&'a str, &'a Endpoint)> {
         self.accepted.document().endpoints.iter().filter_map(move |(id, endpoint)| {
-            let kept = |newer: &Policy| {
-                newer.document().endpoints.get(id).is_some_and(|other| other.recipient == endpoint.recipient)
+            let kept = |policy: &Policy| {
+                policy.document().endpoints.get(id).is_some_and(|other| other.recipient == endpoint.recipient)
             };
-            self.newer.is_none_or(kept).then_some((id.as_str(), endpoint))
+            self.versions().all(kept).then_some((id.as_str(), endpoint))
         })
     }
 
-    /// How an identifier is handed to a recipient: in the strictest form of both versions.
+    /// How an identifier is handed to a recipient: in the strictest form of all versions.
     pub(crate) fn identifier(self, recipient: &str, identifier: Identifier) -> Option<&'a IdentifierUse> {
         let declared = |policy: &'a Policy| policy.recipient(recipient)?.identifiers.get(&identifier);
         self.versions().map(declared).reduce(|one, other| {

@@ -86,7 +86,7 @@ impl Inquiry<'_> {
     fn for_feature(&self, feature: &str, trigger: Trigger) -> Result<Next, Error> {
         let core = self.core;
         let Some(declared) = core.policy.feature(feature) else {
-            if core.pending.as_ref().is_some_and(|pending| pending.policy.feature(feature).is_some()) {
+            if core.pending().is_some_and(|pending| pending.policy.feature(feature).is_some()) {
                 let build = core.denials(feature, feature);
                 return Ok(Next::Denied(build.build("not-accepted-yet", Remedy::AcceptPolicy)));
             }
@@ -299,9 +299,9 @@ impl Inquiry<'_> {
     fn for_changed_policy(&self) -> Result<Next, Error> {
         let core = self.core;
         if self.asked.contains(&Asked::ChangedPolicy) {
-            return if core.pending.is_some() { Ok(Next::Open) } else { self.offered() };
+            return if core.pending().is_some() { Ok(Next::Open) } else { self.offered() };
         }
-        Ok(match &core.pending {
+        Ok(match core.pending() {
             Some(pending) => Next::Step(Step::Show(Prompt::changed_policy(core, pending))),
             None => Next::Open,
         })

@@ -166,7 +166,7 @@ fn record(core: &mut Core, shared: &Shared, event: &str, fields: Fields) -> Resu
     for (name, value) in fields {
         let Some(field) = declared.fields.get(name.as_str()) else {
             let known_later = || {
-                let later = core.pending.as_ref().and_then(|pending| pending.policy.event(event));
+                let later = core.pending().and_then(|pending| pending.policy.event(event));
                 later.is_some_and(|event| event.fields.contains_key(name.as_str()))
             };
             if core.strict && !known_later() {

@@ -264,7 +264,7 @@ impl Session {
     fn look(&self) -> Look {
         let ticket = self.inner.looks.fetch_add(1, Ordering::SeqCst) + 1;
         let needed: BTreeSet<Permission> = self.read(|core, _| {
-            let policies = [Some(&core.policy), core.pending.as_ref().map(|pending| &pending.policy)];
+            let policies = [Some(&core.policy), core.pending().map(|pending| &pending.policy)];
             let features = policies.into_iter().flatten().flat_map(|policy| policy.document().features.values());
             features.flat_map(|feature| feature.permissions.keys().copied()).collect()
         });
@@ -326,7 +326,7 @@ impl Session {
     /// Whether a changed policy waits for the person.
     #[must_use]
     pub fn has_changed_policy(&self) -> bool {
-        self.read(|core, _| core.pending.is_some())
+        self.read(|core, _| core.pending().is_some())
     }
 
     /// Takes a newer version of the policy. What it takes away ends on its day, what it adds waits for the person.

@@ -48,8 +48,8 @@ impl Snapshot {
                 (id.to_string(), gate.closed.is_none())
             })
             .collect();
-        if core.pending.is_some() && core.newer_in_effect(now).is_none() {
-            // Its day begins in at most so long; looking again at midnight UTC closes what ends then.
+        if core.newer_in_effect(now).count() < core.waiting.len() {
+            // A day begins in at most so long; looking again at midnight UTC closes what ends then.
             let midnight = (now.wall_ms.div_euclid(86_400_000) + 1).saturating_mul(86_400_000);
             valid_until_ms = valid_until_ms.min(midnight);
         }
