@@ -19,8 +19,9 @@ pub enum OpenError {
     NotAFolder,
     /// The path is in an app group, which a suspended app must not hold a lock in.
     InAppGroup,
-    /// The keys would be in the store's folder, so that whoever copies the store has them too.
-    KeysInStore,
+    /// What has to be outside the store is in its folder: keys or markers, which whoever copies or puts back the store
+    /// would copy or put back with it.
+    InsideStore,
     /// The folder holds something else, or a store of a later version.
     NotAStore,
     /// The disk failed.
@@ -42,7 +43,7 @@ impl OpenError {
             Self::Full => "store-full",
             Self::NotAFolder => "not-a-folder",
             Self::InAppGroup => "in-app-group",
-            Self::KeysInStore => "keys-in-store",
+            Self::InsideStore => "inside-store",
             Self::NotAStore => "not-a-store",
             Self::Io { .. } => "io",
             Self::Randomness => "randomness",
@@ -61,9 +62,8 @@ impl fmt::Display for OpenError {
                 "the path is in an app group, where the system kills an app that is suspended with a lock; give \
                  one in the app's own container, and each extension one of its own",
             ),
-            Self::KeysInStore => f.write_str(
-                "it would be in the store's own folder, so that a copy of the store has its keys with it; give the \
-                 keys a folder beside it",
+            Self::InsideStore => f.write_str(
+                "it is in the store's own folder, with which it would be copied and put back; give a folder beside it",
             ),
             Self::NotAStore => f.write_str(
                 "the folder is not a store, or one of a later version; nothing in it was touched; give another",

@@ -171,7 +171,7 @@ impl Error {
             Self::StoreFull | Self::Open { cause: OpenError::Full, .. } => "store-full",
             Self::Open { cause: OpenError::NotAFolder, .. } => "not-a-folder",
             Self::Open { cause: OpenError::InAppGroup, .. } => "in-app-group",
-            Self::Open { cause: OpenError::KeysInStore, .. } => "keys-in-store",
+            Self::Open { cause: OpenError::InsideStore, .. } => "inside-store",
             Self::Open { cause: OpenError::NotAStore, .. } => "not-a-store",
             Self::Io { .. } | Self::Open { cause: OpenError::Io { .. }, .. } => "io",
             Self::LedgerBroken { .. } => "ledger-broken",

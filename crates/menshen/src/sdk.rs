@@ -59,10 +59,11 @@ impl Store {
     /// Further folders outside the store in which a denial is marked, so that it holds where the store's own folder cannot be written.
     ///
     /// # Errors
-    /// A path is there and is no folder, or the folder cannot be created.
+    /// A path is there and is no folder, the folder cannot be created, or it is in the store's own.
     pub fn marking_denials_in(mut self, folders: &[PathBuf]) -> Result<Self, Error> {
         for folder in folders {
             self.marker_disks.push(open_folder(folder)?);
+            is_outside(self.folder.as_deref(), folder)?;
         }
         Ok(self)
     }
@@ -107,14 +108,20 @@ fn open_folder(folder: &Path) -> Result<Arc<dyn Disk>, Error> {
     Ok(Arc::new(Folder::at(folder)?))
 }
 
-/// Whoever copies a store's folder must not have its keys with it.
-fn keys_outside(store: Option<&Path>, keys: Option<&Path>) -> Result<(), Error> {
-    let (Some(store), Some(keys)) = (store, keys) else { return Ok(()) };
+/// Whoever copies a store's folder, or puts an older copy back, must not have with it what has to be elsewhere.
+fn is_outside(store: Option<&Path>, folder: &Path) -> Result<(), Error> {
     let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if real(keys).starts_with(real(store)) {
-        return Err(Error::Open { folder: Some(keys.to_owned()), cause: OpenError::KeysInStore });
+    let (Some(store), inner) = (store.map(real), real(folder)) else { return Ok(()) };
+    if !inner.starts_with(&store) {
+        return Ok(());
     }
-    Ok(())
+    // It was made a moment ago; an empty folder left behind would be something foreign in a store that has yet to begin.
+    for made in inner.ancestors().take_while(|made| *made != store) {
+        if fs::remove_dir(made).is_err() {
+            break;
+        }
+    }
+    Err(Error::Open { folder: Some(folder.to_owned()), cause: OpenError::InsideStore })
 }
 
 /// A policy at work over one store.
@@ -242,7 +249,7 @@ impl Menshen {
         keys: Arc<dyn KeyProvider>,
         platform: Platform,
     ) -> Result<Self, Error> {
-        keys_outside(store.folder.as_deref(), keys.folder())?;
+        keys.folder().map_or(Ok(()), |keys| is_outside(store.folder.as_deref(), keys))?;
         let uses_system_clock = store.clock.is_none();
         let clock = store.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let effects = Effects {

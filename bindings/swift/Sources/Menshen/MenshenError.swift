@@ -75,8 +75,8 @@ public struct MenshenError: Error, Equatable, Sendable {
     case notAFolder = "not-a-folder"
     /// The path is in an app group, where the system kills an app that is suspended with a lock.
     case inAppGroup = "in-app-group"
-    /// The keys would be in the store's own folder, so that a copy of it had its keys with it.
-    case keysInStore = "keys-in-store"
+    /// The folder of the keys or of markers is in the store's own, with which it would be copied and put back.
+    case insideStore = "inside-store"
     /// The folder holds something that is not a store; nothing in it was touched.
     case notAStore = "not-a-store"
     /// A file or the disk failed.

@@ -116,8 +116,8 @@ enum class ErrorCode(val id: String) {
     /** The path is in an app group, where the system kills an app that is suspended with a lock. */
     IN_APP_GROUP("in-app-group"),
 
-    /** The keys would be in the store's own folder, so that a copy of it had its keys with it. */
-    KEYS_IN_STORE("keys-in-store"),
+    /** The folder of the keys or of markers is in the store's own, with which it would be copied and put back. */
+    INSIDE_STORE("inside-store"),
 
     /** The folder holds something that is not a store; nothing in it was touched. */
     NOT_A_STORE("not-a-store"),
