@@ -14,6 +14,7 @@ use crate::ledger::LedgerTail;
 use crate::manifest::{self, Manifest};
 use crate::markers;
 use crate::names::{Alias, Domain, Label};
+use crate::reserve;
 use crate::segment::{self, Header, Segment, Succession};
 use crate::spares::Spare;
 
@@ -171,7 +172,7 @@ impl Journal {
         }
         let lock = disk.lock().opening("lock the folder")?;
         let names = disk.list("").opening("list the folder")?;
-        let mut table = KeyTable::load(&disk).opening("read the keys")?;
+        let table = KeyTable::load(&disk).opening("read the keys")?;
         let cursors = CursorTable::load(&disk).opening("read the cursors")?;
         let had_manifest = names.iter().any(|name| manifest::number_of(name).is_some());
         let mut loaded = manifest::load(disk.as_ref(), None).opening("read the manifest")?;
@@ -187,13 +188,15 @@ impl Journal {
             Some(store) => store,
             None => {
                 // A creation that did not finish leaves nothing but zeros; anything else is not ours to replace.
-                let garbage = table.is_foreign() || !files.headers.is_empty() || files.unknown > 0;
-                if garbage || (had_manifest && !manifest_is_empty(disk.as_ref(), &names)) {
+                let is_file = |name: &&String| {
+                    matches!(name.as_str(), "keys" | "cursor" | reserve::FILE) || manifest::number_of(name).is_some()
+                };
+                let blank = names.iter().filter(is_file).all(|name| is_blank(disk.as_ref(), name));
+                if !blank || !files.headers.is_empty() || files.unknown > 0 {
                     return Err(OpenError::NotAStore);
                 }
                 let mut id = [0; 16];
                 effects.randomness.fill(&mut id).map_err(|_| OpenError::Randomness)?;
-                table.begin();
                 id
             }
         };
@@ -301,14 +304,25 @@ impl std::fmt::Debug for Journal {
     }
 }
 
-fn manifest_is_empty(disk: &dyn Disk, names: &[String]) -> bool {
-    names.iter().filter(|name| manifest::number_of(name).is_some()).all(|name| {
-        disk.open(name).and_then(|file| {
-            let mut bytes = vec![0; usize::try_from(file.length()?.min(4096)).unwrap_or(0)];
-            let count = file.read_at(0, &mut bytes)?;
-            Ok(is_zero(bytes.get(..count).unwrap_or(&[])))
-        }) == Ok(true)
-    })
+/// Whether a file holds nothing, as far as the making of a store that did not finish can have left it.
+fn is_blank(disk: &dyn Disk, name: &str) -> bool {
+    const PIECE: usize = 64 * 1024;
+    // Nothing that was just begun is longer.
+    const LONGEST: u64 = 1024 * 1024;
+    let nothing = |byte: &u8| *byte == 0 || (name == reserve::FILE && *byte == reserve::FILL);
+    let look = || {
+        let file = disk.open(name)?;
+        let length = file.length()?;
+        let mut bytes = vec![0; PIECE];
+        for start in (0..length.min(LONGEST)).step_by(PIECE) {
+            let count = file.read_at(start, &mut bytes)?;
+            if !bytes.iter().take(count).all(nothing) {
+                return Ok(false);
+            }
+        }
+        Ok::<bool, DiskError>(length <= LONGEST)
+    };
+    look() == Ok(true)
 }
 
 /// The number in a segment's name.

@@ -263,19 +263,6 @@ impl KeyTable {
         Ok(())
     }
 
-    /// Begins anew over the torn first slot of a store whose making did not finish.
-    pub(crate) fn begin(&mut self) {
-        if let Some(state) = self.slots.first_mut() {
-            *state = State::Free;
-        }
-        self.live.retain(|(_, index), _| *index > 0);
-    }
-
-    /// Whether something is there that no unfinished making of a store leaves.
-    pub(crate) fn is_foreign(&self) -> bool {
-        self.slots.iter().skip(1).any(|state| !matches!(state, State::Free))
-    }
-
     /// Writes a slot, twice, and syncs it.
     pub(crate) fn put(&mut self, slot: Slot) -> Result<(), DiskError> {
         if self.file.is_none() {

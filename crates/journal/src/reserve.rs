@@ -4,7 +4,9 @@
 use crate::error::Error;
 use crate::journal::Inner;
 
-const FILE: &str = "reserve";
+pub(crate) const FILE: &str = "reserve";
+/// What it is filled with. Not zeros: a file system may keep those as a hole.
+pub(crate) const FILL: u8 = 0xA5;
 const BYTES: usize = 128 * 1024;
 /// A ledger has this much written room behind its end, so that its next batches need none of the disk.
 const TAIL: u64 = 16 * 1024;
@@ -30,8 +32,8 @@ impl Inner {
             // It is there, or there is no room for it.
             Err(_) => return,
         };
-        // Not zeros: a file system may keep those as a hole. On the heap: as a constant it would be in every app.
-        let written = file.write_at(0, &vec![0xA5; BYTES]).and_then(|()| file.sync());
+        // On the heap: as a constant it would be in every app.
+        let written = file.write_at(0, &vec![FILL; BYTES]).and_then(|()| file.sync());
         if written.and_then(|()| self.disk.sync_folder("")).is_err() {
             let _ = self.disk.remove(FILE);
         }

@@ -466,3 +466,26 @@ fn a_link_in_the_place_of_a_file_overwrites_nothing() {
     assert!(disk.open("marker").is_err() && disk.create("marker").is_err() && disk.lock().is_err());
     assert_eq!(std::fs::read(&target).unwrap(), b"the app's own");
 }
+
+#[test]
+fn somebody_elses_file_named_as_one_of_ours_is_no_store_and_stays_as_it_is() {
+    let effects = |folder: &std::path::Path| Effects {
+        disk: Arc::new(Folder::at(folder).unwrap()),
+        keys: Arc::new(MemoryKeys::new()),
+        clock: Arc::new(SystemClock::new()),
+        randomness: Arc::new(SystemRandomness::new()),
+        anchor: None,
+        marker_disks: Vec::new(),
+    };
+    for name in ["keys", "manifest.1", "cursor", "reserve"] {
+        for length in [1, 511, 512, 513, 3_600, 4_096, 5_000, 8_192, 20_000] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join(name);
+            let content = vec![b'x'; length];
+            std::fs::write(&file, &content).unwrap();
+            let opened = Journal::open(effects(folder.path()), Options::default());
+            let kept = std::fs::read(&file).unwrap() == content;
+            assert!(kept, "{name} of {length} bytes: {:?}", opened.err());
+        }
+    }
+}
