@@ -10,13 +10,15 @@
 #[path = "support/bench.rs"]
 mod bench;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bench::{Bench, agree_to_change, erases, next_version, record, send_all};
-use menshen::journal::DiskError;
-use menshen::journal::simulated::{Fault, MemoryAnchor};
+use menshen::journal::simulated::{Fault, MemoryAnchor, SimulatedDisk};
+use menshen::journal::{Disk, DiskError, DiskFile, DiskLock};
 use menshen::{
-    Answer, ChangeListener, KeyState, Policy, Recorded, Session, Step, TransportReply, Trigger, Withdrawal, fields,
+    Answer, ChangeListener, KeyState, Menshen, Policy, Recorded, Session, Step, Store, TransportReply, Trigger,
+    Withdrawal, fields,
 };
 use serde_json::json;
 
@@ -422,4 +424,59 @@ fn what_a_version_took_away_stays_away_when_a_later_one_arrives_that_does_not_ho
     // The last one has it again, and asks about it once it is agreed to.
     agree_to_change(&session);
     assert_eq!((session.policy_version().as_str(), session.has_changed_policy()), ("1.3.0", false));
+}
+
+/// A folder of markers that cannot be listed for a while.
+struct Unlisted {
+    disk: SimulatedDisk,
+    fails: Arc<AtomicBool>,
+}
+
+impl Disk for Unlisted {
+    fn lock(&self) -> Result<Box<dyn DiskLock>, DiskError> {
+        self.disk.lock()
+    }
+    fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
+        if self.fails.load(Ordering::SeqCst) { Err(DiskError::Io) } else { self.disk.list(folder) }
+    }
+    fn open(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
+        self.disk.open(name)
+    }
+    fn create(&self, name: &str) -> Result<Arc<dyn DiskFile>, DiskError> {
+        self.disk.create(name)
+    }
+    fn create_folder(&self, name: &str) -> Result<(), DiskError> {
+        self.disk.create_folder(name)
+    }
+    fn sync_folder(&self, name: &str) -> Result<(), DiskError> {
+        self.disk.sync_folder(name)
+    }
+    fn remove(&self, name: &str) -> Result<(), DiskError> {
+        self.disk.remove(name)
+    }
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        self.disk.rename(from, to)
+    }
+}
+
+#[test]
+fn a_folder_of_markers_that_cannot_be_listed_is_not_an_empty_one() {
+    let bench = Bench::new();
+    let (menshen, session) = bench.agreed();
+    bench.disk.set_fault(Some(Fault::From(0, DiskError::Io)));
+    assert!(matches!(session.withdraw("statistics").unwrap(), Withdrawal::Pending { .. }), "marked outside only");
+    drop((session, menshen));
+    bench.disk.set_fault(None);
+
+    let fails = Arc::new(AtomicBool::new(true));
+    let outside = Unlisted { disk: bench.outside.clone(), fails: Arc::clone(&fails) };
+    let store = Store::on(Arc::new(bench.disk.clone()))
+        .marking_denials_on(Arc::new(outside))
+        .with_clock(Arc::new(bench.clock.clone()));
+    let policy = Policy::read(bench.policy.to_string().as_bytes()).unwrap();
+    let menshen = Menshen::open(policy, store, bench.keys.clone()).unwrap();
+    assert_eq!(menshen.guest().err().map(|error| error.code()), Some("io"), "nobody knows what is denied");
+    fails.store(false, Ordering::SeqCst);
+    let session = menshen.guest().unwrap();
+    assert!(!session.is_purpose_allowed("statistics") && session.is_purpose_allowed("advertising"));
 }

@@ -498,7 +498,7 @@ pub(crate) fn found(files: &Files) -> Value {
     let all = purposes.iter().flat_map(|purpose| lanes.map(|lane| (*purpose, lane)));
     let records: Vec<Value> = all.filter_map(|(purpose, lane)| records(&journal, account, purpose, lane)).collect();
     let health = journal.health();
-    let denied = journal.denied().into_iter().map(|domain| {
+    let denied = journal.denied().unwrap().into_iter().map(|domain| {
         let purpose = journal.label_name(domain.purpose);
         json!({ "purpose": purpose, "epoch": domain.epoch, "proven": journal.is_denial_proven(&domain) })
     });

@@ -105,15 +105,20 @@ impl Journal {
     }
 
     /// The domains marked as denied, wherever a marker was found. A name is enough: what is damaged still denies.
-    #[must_use]
-    pub fn denied(&self) -> Vec<Domain> {
+    ///
+    /// # Errors
+    /// A folder could not be listed: nobody knows which denials are marked there.
+    pub fn denied(&self) -> Result<Vec<Domain>, Error> {
         let store = short(&self.store_id());
-        let names = self.marker_disks().flat_map(|disk| disk.list("").unwrap_or_default());
-        let ours = names.filter_map(|name| domain_of(&name)).filter(|(of, _)| *of == store);
-        let mut domains: Vec<Domain> = ours.map(|(_, domain)| domain).collect();
+        let mut domains = Vec::new();
+        for disk in self.marker_disks() {
+            let names = disk.list("").map_err(|error| Error::from_disk(error, "list the denial markers"))?;
+            let ours = names.iter().filter_map(|name| domain_of(name)).filter(|(of, _)| *of == store);
+            domains.extend(ours.map(|(_, domain)| domain));
+        }
         domains.sort_unstable();
         domains.dedup();
-        domains
+        Ok(domains)
     }
 
     /// Whether a marker of a domain was written by this store while its key was there, and not planted. Until the

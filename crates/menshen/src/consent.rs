@@ -100,7 +100,7 @@ impl Core {
         }
         let label = self.label(&shared.journal, purpose)?;
         let mut epoch = self.state.next_epoch(purpose);
-        let denied = shared.journal.denied();
+        let denied = shared.journal.denied()?;
         let taken = |epoch| {
             let domain = Domain { account: self.account, purpose: label, epoch };
             shared.journal.alias(&domain).is_some() || denied.contains(&domain)
@@ -394,7 +394,7 @@ impl Core {
         });
         let mut ended = ended.collect::<Result<Vec<_>, Error>>()?;
         // Proven denials of a ledger whose key is gone: this one does not know their epochs.
-        for domain in shared.journal.denied().into_iter().filter(|domain| domain.account == self.account) {
+        for domain in shared.journal.denied()?.into_iter().filter(|domain| domain.account == self.account) {
             let purpose = shared.journal.label_name(domain.purpose).unwrap_or_default();
             let epoch = self.state.purposes.get(&purpose).map_or(0, |state| state.epoch);
             let is_known = self.state.to_shred.contains_key(&(purpose.clone(), domain.epoch));

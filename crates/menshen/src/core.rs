@@ -354,7 +354,7 @@ impl Core {
     fn take_in_markers(&mut self, shared: &Shared) -> Result<(), Error> {
         let account = self.account;
         let denied: Vec<Domain> =
-            shared.journal.denied().into_iter().filter(|domain| domain.account == account).collect();
+            shared.journal.denied()?.into_iter().filter(|domain| domain.account == account).collect();
         let known = self.policy.purposes().map(|(_, id, _)| id.to_string());
         let known: BTreeSet<String> = known.chain(self.state.purposes.keys().cloned()).collect();
         for purpose in known {

@@ -66,7 +66,7 @@ pub(crate) fn sweep(seed: u64) -> Result<Prepared, String> {
             let (contents, tail) = (journal.ledger_read(account).unwrap(), journal.ledger_tail(account).unwrap());
             said +=
                 &format!("{journal:?} {batch:?} {contents:?} {tail:?} {:?} {:?}", journal.report(), journal.health());
-            said += &format!("{:?} {:?}", journal.denied(), journal.alias(&kept));
+            said += &format!("{:?} {:?}", journal.denied().unwrap(), journal.alias(&kept));
             journal.close_domain(&kept);
             let none = Domain { epoch: 99, ..kept };
             for error in [

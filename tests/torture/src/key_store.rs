@@ -335,7 +335,7 @@ pub(crate) fn halves(seed: u64) -> Result<Prepared, String> {
         let journal = restored.open().unwrap();
         let readable = is_readable(&journal, &withdrawn);
         assert!(!readable || (old_files && old_keys), "readable with files and keys that do not go together");
-        let denied = journal.denied().contains(&withdrawn);
+        let denied = journal.denied().unwrap().contains(&withdrawn);
         assert_eq!(denied, !(old_files && old_outside), "the marker");
         let contents = journal.ledger_read(account).unwrap();
         let sound = contents.verdict == Verdict::Sound;

@@ -99,7 +99,7 @@ fn write(journal: &Journal, seed: u64) -> Result<(), menshen_journal::Error> {
     let analytics = domain(journal, "analytics")?;
     let one = endpoint(journal)?;
     // An ended epoch is never begun again.
-    let ended = journal.denied().iter().map(|domain| domain.epoch).max();
+    let ended = journal.denied()?.iter().map(|domain| domain.epoch).max();
     let mut epoch = ended.unwrap_or(0) + 1;
     let mut crashes = domain_in(journal, "crashes", epoch)?;
     for number in 0.. {
@@ -251,7 +251,7 @@ impl Said {
         } else {
             assert_eq!(self.batches, 0, "the ledger is lost");
         }
-        let denied = journal.denied();
+        let denied = journal.denied().unwrap();
         for epoch in &self.marked {
             let domain = domain_in(&journal, "crashes", *epoch).unwrap();
             assert!(denied.contains(&domain), "a marker is lost");

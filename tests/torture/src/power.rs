@@ -260,7 +260,7 @@ pub(crate) fn withdrawals(seed: u64) -> Result<Prepared, String> {
 
         let journal = world.open().unwrap();
         let one = endpoint(&journal).unwrap();
-        let denied = journal.denied().contains(&granted.withdrawn);
+        let denied = journal.denied().unwrap().contains(&granted.withdrawn);
         assert!(!marked || denied, "a marker is lost");
         if shredded {
             let batch = read(&journal, one, &[granted.withdrawn]).unwrap();
