@@ -4,6 +4,7 @@ mod arguments;
 mod commands;
 mod failure;
 mod output;
+mod phone;
 mod policy_file;
 mod preview;
 mod scenario;

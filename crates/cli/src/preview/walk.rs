@@ -1,19 +1,21 @@
 //! Goes through the flows of a policy with the library itself, over a simulated device, and notes every screen.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::civil;
 use jiff::tz::Offset;
-use menshen::journal::simulated::SimulatedDisk;
+use menshen::journal::simulated::{SimulatedClock, SimulatedDisk};
 use menshen::policy::Month;
 use menshen::policy::document::Place;
 use menshen::{
-    Answer, DeviceClock, Flow, Identifier, IdentifierReader, MemoryKeys, Menshen, Now, Offer, Outcome, Permission,
-    PermissionState, PermissionStatus, Platform, Policy, Prompt, Session, Step, Store, Trigger,
+    Answer, DeviceClock as _, Flow, MemoryKeys, Menshen, Offer, Outcome, Permission, PermissionState, Policy, Prompt,
+    Session, Step, Store, Trigger,
 };
 
 use crate::failure::{Failure, Result};
+use crate::phone::Phone;
 
 /// Everything that one person is shown in one locale.
 pub(crate) struct Walk {
@@ -90,28 +92,29 @@ enum Saying {
     OnlyTheNotice,
 }
 
+/// A device on which nothing was asked yet, standing still on the day from which the policy holds.
 struct Device {
     menshen: Menshen,
-    system: Arc<System>,
-    accounts: Mutex<u32>,
+    phone: Phone,
+    clock: SimulatedClock,
+    accounts: Cell<u32>,
 }
 
 impl Device {
     fn new(policy: &[u8]) -> Result<Self> {
         let policy = Policy::read(policy).map_err(|errors| Failure::new(format!("not a right policy: {errors}")))?;
-        let system = Arc::new(System { day: first_day(&policy), ..System::default() });
-        let store = Store::on(Arc::new(SimulatedDisk::new())).with_clock(Arc::clone(&system) as _);
-        let platform = Platform { permissions: Arc::clone(&system) as _, identifiers: Arc::clone(&system) as _ };
-        let menshen = Menshen::open_on(policy, store, Arc::new(MemoryKeys::new()), platform).map_err(unexpected)?;
-        Ok(Self { menshen, system, accounts: Mutex::default() })
+        let (phone, clock) = (Phone::default(), SimulatedClock::at(first_day(&policy)));
+        let store = Store::on(Arc::new(SimulatedDisk::new())).with_clock(Arc::new(clock.clone()));
+        let keys = Arc::new(MemoryKeys::new());
+        let menshen = Menshen::open_on(policy, store, keys, phone.platform()).map_err(unexpected)?;
+        Ok(Self { menshen, phone, clock, accounts: Cell::new(0) })
     }
 
     /// Somebody who was never asked anything.
     fn somebody(&self, walker: Walker<'_>) -> Answered<Session> {
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        *accounts += 1;
-        self.system.permissions.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        let session = self.menshen.session(&accounts.to_string())?;
+        self.accounts.set(self.accounts.get() + 1);
+        self.phone.forget();
+        let session = self.menshen.session(&self.accounts.get().to_string())?;
         session.set_locale(walker.locale);
         Ok(session)
     }
@@ -140,7 +143,8 @@ impl Device {
 
     /// The prompt about a changed policy, and what it asks anew.
     fn changed(&self, next: &[u8], walker: Walker<'_>) -> Result<Path> {
-        self.system.arrives(Policy::read(next).map_or(0, |next| first_day(&next)));
+        let later = Policy::read(next).map_or(0, |next| first_day(&next)).saturating_sub(self.clock.now().wall_ms);
+        self.clock.advance(u64::try_from(later).unwrap_or(0));
         self.path(walker, |session| {
             self.finish(session.first_launch(), walker, Saying::Yes)?;
             session.offer_policy(Policy::read(next)?)?;
@@ -175,8 +179,7 @@ impl Device {
             Step::AskSubject => Answer::Subject { born: walker.born.to_string(), place: walker.place.to_string() },
             Step::AskSystem { permission, .. } => {
                 let state = if saying == Saying::Yes { PermissionState::Granted } else { PermissionState::Denied };
-                let mut permissions = self.system.permissions.lock().unwrap_or_else(PoisonError::into_inner);
-                permissions.insert(*permission, state);
+                self.phone.set(*permission, state);
                 Answer::System(state)
             }
             // What was answered is right.
@@ -210,39 +213,4 @@ fn first_day(policy: &Policy) -> i64 {
 
 fn unexpected(error: menshen::Error) -> Failure {
     Failure::new(format!("the library could not go through the policy: {error}"))
-}
-
-/// A device on which nothing was asked yet, standing still on the day from which the policy holds.
-#[derive(Default)]
-struct System {
-    day: i64,
-    later: Mutex<i64>,
-    permissions: Mutex<BTreeMap<Permission, PermissionState>>,
-}
-
-impl System {
-    /// The device now stands on a later day.
-    fn arrives(&self, day: i64) {
-        *self.later.lock().unwrap_or_else(PoisonError::into_inner) = day.saturating_sub(self.day).max(0);
-    }
-}
-
-impl DeviceClock for System {
-    fn now(&self) -> Now {
-        let later = *self.later.lock().unwrap_or_else(PoisonError::into_inner);
-        Now { wall_ms: self.day.saturating_add(later), since_boot_ms: later.unsigned_abs(), boot: 1 }
-    }
-}
-
-impl PermissionStatus for System {
-    fn state(&self, permission: Permission) -> PermissionState {
-        let permissions = self.permissions.lock().unwrap_or_else(PoisonError::into_inner);
-        permissions.get(&permission).copied().unwrap_or(PermissionState::NotAsked)
-    }
-}
-
-impl IdentifierReader for System {
-    fn read(&self, _: Identifier) -> Option<String> {
-        None
-    }
 }

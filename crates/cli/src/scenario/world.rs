@@ -2,19 +2,20 @@
 //! that answer as they are told. Everything between is the library itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use menshen::journal::simulated::{MemoryAnchor, SeededRandomness, SimulatedClock, SimulatedDisk};
 use menshen::policy::document::{Date, Place, Right};
 use menshen::{
     Answer, DeliveryResult, Denial, DeviceClock, Error, Errors, FeatureUse, Flow, Identifier, IdentifierAnswer,
-    IdentifierReader, LedgerVerdict, MemoryKeys, Menshen, Outcome, Permission, PermissionState, PermissionStatus,
-    Permit, Platform, Policy, Put, Recorded, Remedy, Session, Step as FlowStep, Store, TransportReply, UploadOutcome,
-    Withdrawal,
+    LedgerVerdict, MemoryKeys, Menshen, Outcome, PermissionState, Permit, Policy, Put, Recorded, Remedy, Session,
+    Step as FlowStep, Store, TransportReply, UploadOutcome, Withdrawal,
 };
 use serde_json::{Map, Value, json};
+
+use crate::phone::{Phone, raw};
 
 use super::format::{Action, Answers, App, NewPolicy, Person, Reply};
 use super::sent;
@@ -45,7 +46,7 @@ pub(super) struct World {
     anchor: MemoryAnchor,
     clock: SimulatedClock,
     randomness: SeededRandomness,
-    device: Arc<Device>,
+    phone: Phone,
     open: Option<Open>,
     offline: bool,
     in_clear: BTreeSet<String>,
@@ -58,31 +59,6 @@ struct Open {
     running: BTreeMap<String, Arc<AtomicBool>>,
     permit: Option<Permit>,
     using: Option<FeatureUse>,
-}
-
-struct Device(Mutex<BTreeMap<Permission, PermissionState>>);
-
-impl Device {
-    fn set(&self, permission: Permission, state: PermissionState) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(permission, state);
-    }
-}
-
-impl PermissionStatus for Device {
-    fn state(&self, permission: Permission) -> PermissionState {
-        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        states.get(&permission).copied().unwrap_or(PermissionState::NotAsked)
-    }
-}
-
-impl IdentifierReader for Device {
-    fn read(&self, identifier: Identifier) -> Option<String> {
-        Some(raw(identifier))
-    }
-}
-
-fn raw(identifier: Identifier) -> String {
-    if identifier == Identifier::IpAddress { "203.0.113.77".to_owned() } else { format!("raw-{}", identifier.id()) }
 }
 
 fn broken(message: impl Into<String>) -> Stop {
@@ -172,7 +148,7 @@ impl World {
             anchor: MemoryAnchor::new(),
             clock: SimulatedClock::at(start_ms),
             randomness: SeededRandomness::new(1),
-            device: Arc::new(Device(Mutex::default())),
+            phone: Phone::default(),
             open: None,
             offline: false,
             in_clear: BTreeSet::new(),
@@ -190,8 +166,7 @@ impl World {
             .with_clock(Arc::new(self.clock.clone()))
             .with_randomness(Arc::new(self.randomness.clone()))
             .with_anchor(Arc::new(self.anchor.clone()));
-        let platform =
-            Platform { permissions: Arc::clone(&self.device) as _, identifiers: Arc::clone(&self.device) as _ };
+        let platform = self.phone.platform();
         let menshen = Menshen::open_on(policy, store, Arc::new(self.keys.clone()), platform)?;
         let session = self.begin(menshen.guest()?);
         self.open = Some(Open { menshen, session, running: BTreeMap::new(), permit: None, using: None });
@@ -262,7 +237,7 @@ impl World {
                 });
             }
             Action::Permission { permission, state } => {
-                self.device.set(*permission, *state);
+                self.phone.set(*permission, *state);
                 session.refresh().map(|()| Got::new())
             }
             Action::Upload { reply } => return self.upload(&session, *reply),
@@ -408,7 +383,7 @@ impl World {
             FlowStep::ConfirmSubject { .. } => Answer::Yes,
             FlowStep::AskSystem { permission, .. } => {
                 let state = self.person.system.get(permission).copied().unwrap_or(PermissionState::Denied);
-                self.device.set(*permission, state);
+                self.phone.set(*permission, state);
                 Answer::System(state)
             }
             _ => return None,
