@@ -11,6 +11,8 @@ pub mod error;
 pub mod foreign;
 #[path = "../../../crates/ffi/src/open.rs"]
 pub mod open;
+#[path = "../../../crates/ffi/src/rights.rs"]
+pub mod rights;
 #[path = "../../../crates/ffi/src/session.rs"]
 pub mod session;
 
@@ -20,6 +22,7 @@ use answers::{BridgeAnswer, BridgeDeliveryResult, BridgeField, BridgeReply};
 use libfuzzer_sys::fuzz_target;
 use menshen_fuzz::{planted, seeds};
 use open::BridgeConfiguration;
+use rights::BridgeRightRequest;
 use uniffi::{Lift, RustBuffer};
 
 /// Whether the list that begins here claims more items than there are bytes.
@@ -47,11 +50,11 @@ fuzz_target!(init: seeds::write("bridge"), |data: &[u8]| {
         0 => Some(at + 1),
         _ => text(at + 1),
     });
-    let lists = [markers, Some(0), Some(4), Some(8), None];
-    if lists[usize::from(kind % 5)].is_some_and(|at| claims_too_much(bytes, at)) {
+    let lists = [markers, Some(0), Some(4), Some(8), None, None];
+    if lists[usize::from(kind % 6)].is_some_and(|at| claims_too_much(bytes, at)) {
         return;
     }
-    match kind % 5 {
+    match kind % 6 {
         0 => drop(lifted::<BridgeConfiguration>(bytes)),
         1 => {
             let fields = lifted::<Vec<BridgeField>>(bytes);
@@ -59,6 +62,7 @@ fuzz_target!(init: seeds::write("bridge"), |data: &[u8]| {
         }
         2 => drop(lifted::<BridgeAnswer>(bytes)),
         3 => drop(lifted::<BridgeReply>(bytes)),
-        _ => drop(lifted::<BridgeDeliveryResult>(bytes)),
+        4 => drop(lifted::<BridgeDeliveryResult>(bytes)),
+        _ => drop(lifted::<BridgeRightRequest>(bytes)),
     }
 });
